@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Publishes the four programs, and the init for containers' `--init`, with Native AOT, stripped, into artifacts/bin (or the folder given as the only argument).
+# Installs by itself the Debian packages that linking needs. A second call with nothing changed ends at once.
+set -euo pipefail
+cd "$(dirname "$0")"
+out=${1:-artifacts/bin}
+programs=(Cais.Cli Cais.Daemon Cais.Shim Cais.RuntimeCli Cais.Init)
+
+case $(uname -m) in
+  x86_64) rid=linux-x64 ;;
+  aarch64) rid=linux-arm64 ;;
+  *) echo "build.sh: no Native AOT for $(uname -m): linux-x64 and linux-arm64 are supported" >&2; exit 1 ;;
+esac
+
+# What the result depends on: every source and build file, and the SDK.
+fingerprint=$({ dotnet --version; find src Directory.*.props global.json build.sh -type f \
+  \( -path '*/bin/*' -o -path '*/obj/*' \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; } | sha256sum)
+if [ -x "$out/cais" ] && [ "$(cat "$out/.fingerprint" 2>/dev/null)" = "$fingerprint" ]; then
+  echo "build: $out is up to date"
+  exit 0
+fi
+
+missing=()
+command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+command -v objcopy >/dev/null || missing+=(binutils)
+[ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "build: installing ${missing[*]}"
+  sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+mkdir -p "$out"
+rm -f "$out/.fingerprint"
+for program in "${programs[@]}"; do
+  stage=artifacts/publish/$program
+  rm -rf "$stage"
+  dotnet publish "src/$program" -c Release -r "$rid" -p:CppCompilerAndLinker=gcc -p:DebugType=none -v quiet -o "$stage"
+  find "$stage" -maxdepth 1 -type f ! -name '*.dbg' ! -name '*.pdb' ! -name '*.json' ! -name '*.xml' ! -name '*.config' -exec cp --remove-destination -t "$out" {} +
+done
+echo "$fingerprint" >"$out/.fingerprint"
+ls -lh "$out" | awk 'NR > 1 { print "build: " $NF " " $5 }'

@@ -1,0 +1,11 @@
+namespace Cais.Api;
+
+/// <summary>EndpointIPAMConfig represents an endpoint's IPAM configuration.</summary>
+public sealed record EndpointIPAMConfig
+{
+    public string? IPv4Address { get; init; }
+
+    public string? IPv6Address { get; init; }
+
+    public IReadOnlyList<string>? LinkLocalIPs { get; init; }
+}

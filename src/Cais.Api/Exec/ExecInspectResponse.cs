@@ -1,0 +1,27 @@
+namespace Cais.Api;
+
+public sealed record ExecInspectResponse
+{
+    public bool? CanRemove { get; init; }
+
+    public string? DetachKeys { get; init; }
+
+    public string? ID { get; init; }
+
+    public bool? Running { get; init; }
+
+    public long? ExitCode { get; init; }
+
+    public ProcessConfig? ProcessConfig { get; init; }
+
+    public bool? OpenStdin { get; init; }
+
+    public bool? OpenStderr { get; init; }
+
+    public bool? OpenStdout { get; init; }
+
+    public string? ContainerID { get; init; }
+
+    /// <summary>The system process ID for the exec process.</summary>
+    public long? Pid { get; init; }
+}

@@ -1,0 +1,15 @@
+namespace Cais.Api;
+
+/// <summary>contains network resources allocated and used for a container in a network.</summary>
+public sealed record EndpointResource
+{
+    public string? Name { get; init; }
+
+    public string? EndpointID { get; init; }
+
+    public string? MacAddress { get; init; }
+
+    public string? IPv4Address { get; init; }
+
+    public string? IPv6Address { get; init; }
+}

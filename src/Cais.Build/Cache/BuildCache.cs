@@ -1,0 +1,286 @@
+using Cais.Linux.FileSystem;
+using Cais.Oci.Images;
+using Cais.Storage;
+
+namespace Cais.Build.Cache;
+
+/// <summary>One layer of a result: made by a build (<paramref name="Id"/> in the cache) or an image's (<paramref name="DiffId"/>).</summary>
+public sealed record LayerReference(string? Id, Digest? DiffId, string Path);
+
+/// <summary>A step's outcome: a file system as layers, bottom first, and what identifies it.</summary>
+/// <param name="Id">Equal IDs are the same file system.</param>
+public sealed record StepResult(Digest Id, IReadOnlyList<LayerReference> Layers)
+{
+    /// <summary>The layers' directories, bottom first.</summary>
+    public IReadOnlyList<string> Paths => [.. Layers.Select(l => l.Path)];
+}
+
+/// <summary>What <c>builder du</c> shows of a layer.</summary>
+public sealed record CacheUsage(string Id, string Description, long Size, DateTimeOffset Created, DateTimeOffset LastUsed, long UseCount);
+
+/// <summary>
+/// Results of steps, by key, and the layers they are made of: directories <c>layers/&lt;id&gt;/fs</c> under the cache's root. A layer gets its name when it
+/// is complete, and its row after that; a directory without row is garbage of a crash, and a row whose directory is gone does not count.
+/// </summary>
+/// <remarks>
+/// Layers are not forced to the disk one by one. A row carries the boot it was made in until <see cref="SyncAsync"/> has covered it; after a power
+/// failure rows of an earlier boot that were not covered are dropped.
+/// </remarks>
+public sealed class BuildCache
+{
+    private readonly string _layers;
+    private readonly Database _database;
+    private readonly TimeProvider _time;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, int> _inUse = [];
+    private readonly string _boot = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+
+    private BuildCache(string root, Database database, TimeProvider time)
+    {
+        (Root, _database, _time) = (root, database, time);
+        _layers = Path.Combine(root, "layers");
+        Directory.CreateDirectory(_layers);
+    }
+
+    public string Root { get; }
+
+    /// <summary>Opens the cache, and collects what a crash left behind. One process at a time.</summary>
+    public static BuildCache Open(string root, Database database, TimeProvider? time = null)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        database.Migrate(
+            "build",
+            """
+            CREATE TABLE build_layer (
+              id TEXT PRIMARY KEY, description TEXT NOT NULL, size INTEGER NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER NOT NULL,
+              uses INTEGER NOT NULL, boot TEXT NOT NULL, synced INTEGER NOT NULL) WITHOUT ROWID;
+            CREATE TABLE build_result (key TEXT PRIMARY KEY, result TEXT NOT NULL) WITHOUT ROWID;
+            CREATE TABLE build_result_layer (key TEXT NOT NULL, position INTEGER NOT NULL, layer TEXT, diff_id TEXT, path TEXT, PRIMARY KEY (key, position)) WITHOUT ROWID;
+            CREATE INDEX build_result_by_layer ON build_result_layer (layer);
+            """);
+        var cache = new BuildCache(Path.GetFullPath(root), database, time ?? TimeProvider.System);
+        cache.CollectGarbage();
+        return cache;
+    }
+
+    /// <summary>The result that a key was stored with, if all its layers are still here.</summary>
+    public StepResult? Find(Digest key)
+    {
+        var found = _database.Read(c => (
+            Result: c.Scalar<string>("SELECT result FROM build_result WHERE key = $1", key.ToString()),
+            Layers: c.Query(
+                "SELECT layer, diff_id, path FROM build_result_layer WHERE key = $1 ORDER BY position",
+                r => (Id: r.TextOrNull(0), DiffId: r.TextOrNull(1), Path: r.TextOrNull(2)), key.ToString())));
+        if (found.Result is null)
+        {
+            return null;
+        }
+
+        var layers = found.Layers.ConvertAll(l => new LayerReference(l.Id, l.DiffId is null ? null : Digest.Parse(l.DiffId), l.Id is null ? l.Path! : PathOf(l.Id)));
+        return layers.TrueForAll(l => Directory.Exists(l.Path)) ? new StepResult(Digest.Parse(found.Result), layers) : null;
+    }
+
+    /// <summary>Remembers what a key leads to.</summary>
+    public void Store(Digest key, StepResult result)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        _database.Write(c =>
+        {
+            c.Execute("INSERT INTO build_result (key, result) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET result = $2", key.ToString(), result.Id.ToString());
+            c.Execute("DELETE FROM build_result_layer WHERE key = $1", key.ToString());
+            for (var i = 0; i < result.Layers.Count; i++)
+            {
+                var layer = result.Layers[i];
+                c.Execute(
+                    "INSERT INTO build_result_layer (key, position, layer, diff_id, path) VALUES ($1, $2, $3, $4, $5)",
+                    key.ToString(), i, layer.Id, layer.DiffId?.ToString(), layer.Id is null ? layer.Path : null);
+            }
+        });
+    }
+
+    /// <summary>A new layer to write: its directory is removed again unless it is committed.</summary>
+    public NewLayer Begin()
+    {
+        var layer = new NewLayer(this, Guid.NewGuid().ToString("N"));
+        lock (_gate)
+        {
+            _inUse[layer.Id] = 1;
+        }
+
+        return layer;
+    }
+
+    /// <summary>Keeps a result's layers until the returned object is disposed of.</summary>
+    public IDisposable Hold(StepResult result)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        var ids = result.Layers.Select(l => l.Id).OfType<string>().ToList();
+        lock (_gate)
+        {
+            foreach (var id in ids)
+            {
+                _inUse[id] = _inUse.GetValueOrDefault(id) + 1;
+            }
+        }
+
+        var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        _database.Write(c => ids.ForEach(id => c.Execute("UPDATE build_layer SET used_at = $2, uses = uses + 1 WHERE id = $1", id, now)));
+        return new Held(this, ids);
+    }
+
+    /// <summary>All layers, the longest unused first.</summary>
+    public IReadOnlyList<CacheUsage> Usage() => _database.Read(c => c.Query(
+        "SELECT id, description, size, created_at, used_at, uses FROM build_layer ORDER BY used_at, id",
+        r => new CacheUsage(
+            r.GetString(0), r.GetString(1), r.GetInt64(2), DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(3)), DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(4)), r.GetInt64(5))));
+
+    /// <summary>
+    /// Removes layers, the longest unused first, until the rest takes no more than <paramref name="keep"/> bytes, sparing those used within
+    /// <paramref name="spare"/> and those in use. Results that need a removed layer go with it.
+    /// </summary>
+    public IReadOnlyList<CacheUsage> Prune(long keep = 0, TimeSpan? spare = null)
+    {
+        var usage = Usage();
+        var total = usage.Sum(u => u.Size);
+        var before = _time.GetUtcNow() - (spare ?? TimeSpan.Zero);
+        var removed = new List<CacheUsage>();
+        foreach (var layer in usage)
+        {
+            if (total <= keep && keep > 0)
+            {
+                break;
+            }
+
+            lock (_gate)
+            {
+                if (_inUse.ContainsKey(layer.Id) || (spare is not null && layer.LastUsed > before))
+                {
+                    continue;
+                }
+
+                _database.Write(c =>
+                {
+                    c.Execute("DELETE FROM build_result WHERE key IN (SELECT key FROM build_result_layer WHERE layer = $1)", layer.Id);
+                    c.Execute("DELETE FROM build_result_layer WHERE key NOT IN (SELECT key FROM build_result)");
+                    c.Execute("DELETE FROM build_layer WHERE id = $1", layer.Id);
+                });
+            }
+
+            Trees.Remove(Path.Combine(_layers, layer.Id));
+            total -= layer.Size;
+            removed.Add(layer);
+        }
+
+        return removed;
+    }
+
+    /// <summary>Puts all layers made so far on the disk and notes it.</summary>
+    public Task SyncAsync() => Task.Run(() =>
+    {
+        var rows = _database.Read(c => c.Query("SELECT id FROM build_layer WHERE synced = 0", r => r.GetString(0)));
+        using var directory = Files.RootDirectory.Open(_layers);
+        if (rows.Count > 0 && FileAt.SyncFileSystem(directory.Descriptor) >= 0)
+        {
+            _database.Write(c => rows.ForEach(id => c.Execute("UPDATE build_layer SET synced = 1 WHERE id = $1", id)));
+        }
+    });
+
+    internal string PathOf(string id) => Path.Combine(_layers, id, "fs");
+
+    internal string DirectoryOf(string id) => Path.Combine(_layers, id);
+
+    internal void Commit(string id, string temporary, string description)
+    {
+        var size = Trees.DiskUsage(Path.Combine(temporary, "fs"));
+        Directory.Move(temporary, DirectoryOf(id));
+        var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        _database.Write(c => c.Execute(
+            "INSERT INTO build_layer (id, description, size, created_at, used_at, uses, boot, synced) VALUES ($1, $2, $3, $4, $4, 1, $5, 0)", id, description, size, now, _boot));
+    }
+
+    internal void Release(IEnumerable<string> ids)
+    {
+        lock (_gate)
+        {
+            foreach (var id in ids)
+            {
+                if (--_inUse[id] == 0)
+                {
+                    _inUse.Remove(id);
+                }
+            }
+        }
+    }
+
+    private void CollectGarbage()
+    {
+        _database.Write(c => c.Execute("DELETE FROM build_layer WHERE synced = 0 AND boot <> $1", _boot));
+        var known = _database.Read(c => c.Query("SELECT id FROM build_layer", r => r.GetString(0))).ToHashSet();
+        foreach (var path in Directory.EnumerateDirectories(_layers))
+        {
+            if (!known.Contains(Path.GetFileName(path)))
+            {
+                Trees.Remove(path);
+            }
+        }
+
+        foreach (var id in known.Where(id => !Directory.Exists(PathOf(id))))
+        {
+            _database.Write(c => c.Execute("DELETE FROM build_layer WHERE id = $1", id));
+        }
+    }
+
+    private sealed class Held(BuildCache cache, List<string> ids) : IDisposable
+    {
+        private int _released;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _released, 1) == 0)
+            {
+                cache.Release(ids);
+            }
+        }
+    }
+}
+
+/// <summary>A layer while it is written. Disposed of without <see cref="Commit"/>, it never was.</summary>
+public sealed class NewLayer : IDisposable
+{
+    private readonly BuildCache _cache;
+    private readonly string _temporary;
+    private bool _committed;
+
+    internal NewLayer(BuildCache cache, string id)
+    {
+        (_cache, Id) = (cache, id);
+        _temporary = cache.DirectoryOf("tmp-" + id);
+        Directory.CreateDirectory(UpperDirectory);
+        Directory.CreateDirectory(WorkDirectory);
+        File.SetUnixFileMode(UpperDirectory, (UnixFileMode)0x1ED);
+    }
+
+    public string Id { get; }
+
+    public string UpperDirectory => Path.Combine(_temporary, "fs");
+
+    public string WorkDirectory => Path.Combine(_temporary, "work");
+
+    /// <summary>The layer is complete. It is held until this object is disposed of.</summary>
+    public LayerReference Commit(string description)
+    {
+        Trees.Remove(WorkDirectory);
+        _cache.Commit(Id, _temporary, description);
+        _committed = true;
+        return new LayerReference(Id, null, _cache.PathOf(Id));
+    }
+
+    public void Dispose()
+    {
+        _cache.Release([Id]);
+        if (!_committed)
+        {
+            Trees.Remove(_temporary);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+namespace Cais.Daemon.Configuration;
+
+/// <summary>What kind of value a flag takes.</summary>
+internal enum FlagKind
+{
+    Text,
+    Number,
+    Bool,
+
+    /// <summary>May be given several times.</summary>
+    List,
+
+    /// <summary><c>name=value</c>, several times.</summary>
+    Map,
+}
+
+/// <summary>One of dockerd's flags: its long name, its letter, and the key that says the same in daemon.json.</summary>
+internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKind Kind, string Meaning)
+{
+    public static readonly IReadOnlyList<DaemonFlag> All =
+    [
+        new("add-runtime", null, "runtimes", FlagKind.Map, "Register an additional OCI compatible runtime"),
+        new("allow-direct-routing", null, "allow-direct-routing", FlagKind.Bool, "Allow remote access to published ports on container IP addresses"),
+        new("bip", null, "bip", FlagKind.Text, "IPv4 address for the default bridge"),
+        new("bip6", null, "bip6", FlagKind.Text, "IPv6 address for the default bridge"),
+        new("bridge", 'b', "bridge", FlagKind.Text, "Attach containers to a network bridge"),
+        new("cgroup-parent", null, "cgroup-parent", FlagKind.Text, "Set parent cgroup for all containers"),
+        new("config-file", null, null, FlagKind.Text, "Daemon configuration file"),
+        new("data-root", null, "data-root", FlagKind.Text, "Root directory of persistent state"),
+        new("debug", 'D', "debug", FlagKind.Bool, "Enable debug mode"),
+        new("default-address-pool", null, "default-address-pools", FlagKind.List, "Default address pools for node specific local networks"),
+        new("default-cgroupns-mode", null, "default-cgroupns-mode", FlagKind.Text, "Default mode for containers cgroup namespace (\"host\" | \"private\")"),
+        new("default-gateway", null, "default-gateway", FlagKind.Text, "Default gateway IPv4 address for the default bridge network"),
+        new("default-gateway-v6", null, "default-gateway-v6", FlagKind.Text, "Default gateway IPv6 address for the default bridge network"),
+        new("default-ipc-mode", null, "default-ipc-mode", FlagKind.Text, "Default mode for containers ipc (\"shareable\" | \"private\")"),
+        new("default-network-opt", null, "default-network-opts", FlagKind.List, "Default network options"),
+        new("default-runtime", null, "default-runtime", FlagKind.Text, "Default OCI runtime for containers"),
+        new("default-shm-size", null, "default-shm-size", FlagKind.Text, "Default shm size for containers"),
+        new("default-stop-timeout", null, "default-stop-timeout", FlagKind.Number, "Default time before a container that is stopped is killed, in seconds"),
+        new("default-ulimit", null, "default-ulimits", FlagKind.List, "Default ulimits for containers"),
+        new("dns", null, "dns", FlagKind.List, "DNS server to use"),
+        new("dns-opt", null, "dns-opts", FlagKind.List, "DNS options to use"),
+        new("dns-search", null, "dns-search", FlagKind.List, "DNS search domains to use"),
+        new("exec-opt", null, "exec-opts", FlagKind.List, "Runtime execution options"),
+        new("exec-root", null, "exec-root", FlagKind.Text, "Root directory for execution state files"),
+        new("experimental", null, "experimental", FlagKind.Bool, "Enable experimental features"),
+        new("feature", null, "features", FlagKind.Map, "Enable feature in the daemon"),
+        new("firewall-backend", null, "firewall-backend", FlagKind.Text, "Firewall backend to use; nftables is the only one here"),
+        new("fixed-cidr", null, "fixed-cidr", FlagKind.Text, "IPv4 subnet for the default bridge network"),
+        new("fixed-cidr-v6", null, "fixed-cidr-v6", FlagKind.Text, "IPv6 subnet for the default bridge network"),
+        new("group", 'G', "group", FlagKind.Text, "Group for the unix socket"),
+        new("host", 'H', "hosts", FlagKind.List, "Daemon socket(s) to connect to"),
+        new("host-gateway-ip", null, "host-gateway-ips", FlagKind.List, "IP addresses that the special 'host-gateway' string in --add-host resolves to"),
+        new("http-proxy", null, "http-proxy", FlagKind.Text, "HTTP proxy URL to use for outgoing traffic"),
+        new("https-proxy", null, "https-proxy", FlagKind.Text, "HTTPS proxy URL to use for outgoing traffic"),
+        new("no-proxy", null, "no-proxy", FlagKind.Text, "Comma-separated list of hosts or IP addresses for which the proxy is skipped"),
+        new("icc", null, "icc", FlagKind.Bool, "Enable inter-container communication for the default bridge network"),
+        new("init", null, "init", FlagKind.Bool, "Run an init in the container to forward signals and reap processes"),
+        new("init-path", null, "init-path", FlagKind.Text, "Path to the init binary"),
+        new("insecure-registry", null, "insecure-registries", FlagKind.List, "Enable insecure registry communication"),
+        new("ip", null, "ip", FlagKind.Text, "Host IP for port publishing from the default bridge network"),
+        new("ip-forward", null, "ip-forward", FlagKind.Bool, "Enable IP forwarding in system configuration"),
+        new("ip-forward-no-drop", null, "ip-forward-no-drop", FlagKind.Bool, "Do not set the filter-FORWARD policy to DROP when enabling IP forwarding"),
+        new("ip-masq", null, "ip-masq", FlagKind.Bool, "Enable IP masquerading for the default bridge network"),
+        new("ip6tables", null, "ip6tables", FlagKind.Bool, "Enable addition of IPv6 firewall rules"),
+        new("iptables", null, "iptables", FlagKind.Bool, "Enable addition of IPv4 firewall rules"),
+        new("ipv6", null, "ipv6", FlagKind.Bool, "Enable IPv6 networking for the default bridge network"),
+        new("label", null, "labels", FlagKind.List, "Set key=value labels to the daemon"),
+        new("live-restore", null, "live-restore", FlagKind.Bool, "Containers are always kept running without the daemon; accepted for compatibility"),
+        new("log-driver", null, "log-driver", FlagKind.Text, "Default driver for container logs"),
+        new("log-format", null, "log-format", FlagKind.Text, "Set the logging format (\"text\"|\"json\")"),
+        new("log-level", 'l', "log-level", FlagKind.Text, "Set the logging level (\"debug\"|\"info\"|\"warn\"|\"error\"|\"fatal\")"),
+        new("log-opt", null, "log-opts", FlagKind.Map, "Default log driver options for containers"),
+        new("max-concurrent-downloads", null, "max-concurrent-downloads", FlagKind.Number, "Set the max concurrent downloads"),
+        new("max-concurrent-uploads", null, "max-concurrent-uploads", FlagKind.Number, "Set the max concurrent uploads"),
+        new("max-download-attempts", null, "max-download-attempts", FlagKind.Number, "Set the max download attempts for each pull"),
+        new("min-api-version", null, "min-api-version", FlagKind.Text, "Lowest API version served"),
+        new("mtu", null, "mtu", FlagKind.Number, "Set the MTU for the default \"bridge\" network"),
+        new("no-new-privileges", null, "no-new-privileges", FlagKind.Bool, "Set no-new-privileges by default for new containers"),
+        new("pidfile", 'p', "pidfile", FlagKind.Text, "Path to use for daemon PID file"),
+        new("raw-logs", null, "raw-logs", FlagKind.Bool, "Full timestamps without ANSI coloring, which is the only form here"),
+        new("registry-mirror", null, "registry-mirrors", FlagKind.List, "Preferred registry mirror"),
+        new("seccomp-profile", null, "seccomp-profile", FlagKind.Text, "Path to seccomp profile. Set to \"unconfined\" to disable the default seccomp profile"),
+        new("shutdown-timeout", null, "shutdown-timeout", FlagKind.Number, "Accepted for compatibility: stopping the daemon stops no container"),
+        new("storage-driver", 's', "storage-driver", FlagKind.Text, "Storage driver to use; overlayfs is the only one here"),
+        new("tls", null, "tls", FlagKind.Bool, "Use TLS; implied by --tlsverify"),
+        new("tlscacert", null, "tlscacert", FlagKind.Text, "Trust certs signed only by this CA"),
+        new("tlscert", null, "tlscert", FlagKind.Text, "Path to TLS certificate file"),
+        new("tlskey", null, "tlskey", FlagKind.Text, "Path to TLS key file"),
+        new("tlsverify", null, "tlsverify", FlagKind.Bool, "Use TLS and verify the remote"),
+        new("allow-insecure-tcp", null, null, FlagKind.Bool, "Serve tcp:// without TLS: whoever reaches the port is root on this machine"),
+        new("userland-proxy", null, "userland-proxy", FlagKind.Bool, "Accepted for compatibility: loopback traffic needs no proxy here"),
+        new("shim-path", null, null, FlagKind.Text, "Path of the shim program"),
+        new("validate", null, null, FlagKind.Bool, "Validate daemon configuration and exit"),
+        new("version", 'v', null, FlagKind.Bool, "Print version information and quit"),
+        new("help", 'h', null, FlagKind.Bool, "Print usage"),
+    ];
+}

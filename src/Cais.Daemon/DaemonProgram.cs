@@ -1,0 +1,111 @@
+using System.Runtime.InteropServices;
+using Cais.Daemon.Configuration;
+using Cais.Daemon.Endpoints;
+using Cais.Daemon.Http;
+using Cais.Engine;
+using Cais.Engine.Logging;
+
+namespace Cais.Daemon;
+
+/// <summary>The daemon from its command line to its end.</summary>
+internal static class DaemonProgram
+{
+    /// <summary>How long requests in progress may go on when the daemon is told to end.</summary>
+    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(1);
+
+    public static async Task<int> Run(IReadOnlyList<string> arguments)
+    {
+        DaemonSettings settings;
+        DaemonOptions options;
+        try
+        {
+            settings = DaemonSettings.Load(arguments);
+            if (settings.Flag("help"))
+            {
+                Usage.Write(Console.Out);
+                return 0;
+            }
+
+            if (settings.Flag("version"))
+            {
+                Console.Out.WriteLine($"Cais version {Product.Version}, build {Product.Commit}");
+                return 0;
+            }
+
+            options = DaemonOptions.From(settings);
+            if (settings.Flag("validate"))
+            {
+                Console.Error.WriteLine("configuration OK");
+                return 0;
+            }
+        }
+        catch (ConfigurationException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return 1;
+        }
+
+        var log = new EngineLog(Console.Error, options.LogLevel, options.LogJson);
+        try
+        {
+            return await Serve(options, log).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // The last word of a daemon that cannot go on.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            log.Error("failed to start daemon", ("error", Errors.Detail(e)));
+            return 1;
+        }
+    }
+
+    private static async Task<int> Serve(DaemonOptions options, EngineLog log)
+    {
+        using var ending = new CancellationTokenSource();
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        using var pidFile = PidFile.Claim(options.PidFile);
+        log.Info("Starting up", ("version", Product.Version));
+        var doors = Doors.Of(options, log);
+        var engine = await CaisEngine.Open(options.Engine, options.Images, options.Networks, log, TimeProvider.System, ending.Token).ConfigureAwait(false);
+        await using (engine.ConfigureAwait(false))
+        {
+            var router = new Router();
+            new SystemEndpoints(engine, options).Map(router);
+            new ContainerEndpoints(engine).Map(router);
+            new ExecEndpoints(engine).Map(router);
+            new ImageEndpoints(engine).Map(router);
+            new NetworkEndpoints(engine).Map(router);
+            new VolumeEndpoints(engine).Map(router);
+            var server = new ApiServer(doors.Listeners);
+            await using (server.ConfigureAwait(false))
+            {
+                var application = new ApiApplication(router, options.OldestApi, $"Cais/{Product.Version} (linux)", options.Engine.Experimental, log);
+                await server.Start(application, ending.Token).ConfigureAwait(false);
+                doors.Opened();
+                foreach (var door in doors.Listeners)
+                {
+                    log.Info("API listen on " + door.Address.Describe());
+                }
+
+                ServiceManager.Ready();
+                log.Info("Daemon has completed initialization");
+                using var trimmer = new IdleTrimmer(application);
+                await Task.Delay(Timeout.Infinite, ending.Token).ContinueWith(_ => { }, TaskScheduler.Default).ConfigureAwait(false);
+                log.Info("Processing signal 'terminated'");
+                using var grace = new CancellationTokenSource(StopGrace);
+                await server.Stop(grace.Token).ConfigureAwait(false);
+            }
+        }
+
+        doors.Close();
+        log.Info("Daemon shutdown complete");
+        return 0;
+
+        void End(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            ending.Cancel();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+using System.Text.Json;
+using Cais.Api;
+using Cais.Engine;
+using Cais.Engine.Logging;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Cais.Daemon.Http;
+
+/// <summary>Every request's way: version, route, endpoint, and errors into docker's form.</summary>
+internal sealed class ApiApplication(Router router, ApiVersion oldest, string serverName, bool experimental, EngineLog log) : IHttpApplication<HttpContext>
+{
+    private long _requests;
+
+    /// <summary>How many requests there have been.</summary>
+    public long Requests => Interlocked.Read(ref _requests);
+
+    public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+    public void DisposeContext(HttpContext context, Exception? exception)
+    {
+    }
+
+    public async Task ProcessRequestAsync(HttpContext context)
+    {
+        Interlocked.Increment(ref _requests);
+        var headers = context.Response.Headers;
+        headers["Api-Version"] = ApiVersion.Newest.ToString();
+        headers["Docker-Experimental"] = experimental ? "true" : "false";
+        headers["Ostype"] = "linux";
+        headers.Server = serverName;
+        try
+        {
+            await Dispatch(context).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ConnectionResetException or ConnectionAbortedException)
+        {
+            // The client left; nobody reads an answer.
+        }
+#pragma warning disable CA1031 // The last catch of a request: whatever it is becomes the client's answer and a line of the log.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            await Fail(context, e).ConfigureAwait(false);
+        }
+    }
+
+    private Task Dispatch(HttpContext context)
+    {
+        var path = context.Request.Path.Value ?? "/";
+        var version = ApiVersion.Newest;
+        if (ApiVersion.TryTakePrefix(path, out var asked, out var rest))
+        {
+            if (asked < oldest)
+            {
+                throw EngineException.InvalidParameter(
+                    $"client version {asked} is too old. Minimum supported API version is {oldest}, please upgrade your client to a newer version");
+            }
+
+            if (asked > ApiVersion.Newest)
+            {
+                throw EngineException.InvalidParameter($"client version {asked} is too new. Maximum supported API version is {ApiVersion.Newest}");
+            }
+
+            (version, path) = (asked, rest);
+        }
+
+        if (context.Request.Method == HttpMethods.Options)
+        {
+            return Task.CompletedTask;
+        }
+
+        return router.Find(context.Request.Method, path, version) is var (endpoint, values)
+            ? endpoint(new ApiRequest(context, version, values))
+            : throw EngineException.NotFound("page not found");
+    }
+
+    private async Task Fail(HttpContext context, Exception e)
+    {
+        var status = Errors.Status(e);
+        var message = Errors.Message(e);
+        if (status >= 500)
+        {
+            log.Error("request failed", ("method", context.Request.Method), ("path", context.Request.Path.Value), ("error", Errors.Detail(e)));
+        }
+
+        if (context.Response.HasStarted)
+        {
+            // Too late for a status: the client sees a stream that breaks off.
+            context.Abort();
+            return;
+        }
+
+        context.Response.StatusCode = status;
+        if (status == StatusCodes.Status304NotModified)
+        {
+            return;
+        }
+
+        var body = JsonSerializer.SerializeToUtf8Bytes(new ErrorResponse { Message = message }, ApiJson.Default.ErrorResponse);
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = body.Length + 1;
+        if (context.Request.Method != HttpMethods.Head)
+        {
+            await context.Response.Body.WriteAsync((byte[])[.. body, (byte)'\n']).ConfigureAwait(false);
+        }
+    }
+}

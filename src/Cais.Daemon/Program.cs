@@ -1,0 +1,3 @@
+using Cais.Daemon;
+
+return await DaemonProgram.Run(args);

@@ -1,0 +1,223 @@
+using Cais.Api;
+using Cais.Engine.Volumes;
+using Cais.Images;
+using Cais.Oci.Images;
+
+namespace Cais.Engine.Containers;
+
+/// <summary>What a create request asks for.</summary>
+public sealed record CreateContainer
+{
+    /// <summary>Null takes a made-up name.</summary>
+    public string? Name { get; init; }
+
+    public required ContainerConfig Config { get; init; }
+
+    public HostConfig HostConfig { get; init; } = new();
+
+    public IReadOnlyDictionary<string, EndpointSettings> Networks { get; init; } = new Dictionary<string, EndpointSettings>();
+
+    /// <summary><c>linux/arm64</c>; null takes this machine's.</summary>
+    public string? Platform { get; init; }
+}
+
+/// <summary>Makes containers. Everything is checked before anything is made; the row comes last, and a failure takes back what came before it.</summary>
+internal sealed class ContainerCreator(EngineServices services)
+{
+    public async Task<(Container Container, IReadOnlyList<string> Warnings)> Create(CreateContainer request, CancellationToken cancellation)
+    {
+        var name = request.Name?.TrimStart('/');
+        if (name is not null)
+        {
+            ConfigRules.CheckName(name);
+        }
+
+        ConfigRules.Check(request.Config);
+        HostConfigRules.Check(request.Config, request.HostConfig, services.Options, services.Host);
+        foreach (var (network, settings) in request.Networks)
+        {
+            HostConfigRules.Endpoint(network, settings);
+        }
+
+        var image = Find(request);
+        var id = RandomId.New();
+        var host = HostConfigRules.Complete(request.HostConfig, services.Options, services.Host);
+        host = host with { NetworkMode = Canonical(host.NetworkMode), IpcMode = Canonical(host.IpcMode), PidMode = Canonical(host.PidMode) };
+        var config = ConfigRules.Merge(request.Config, image.Config.Config, id);
+        if (config.Entrypoint is null && config.Cmd is null)
+        {
+            throw EngineException.InvalidParameter("no command specified");
+        }
+
+        if (host.NetworkMode == "host" && string.IsNullOrEmpty(request.Config.Hostname))
+        {
+            config = config with { Hostname = services.Host.Hostname };
+        }
+
+        var record = new ContainerRecord
+        {
+            Id = id,
+            Name = ReserveName(name, id),
+            Created = services.Time.GetUtcNow(),
+            ImageId = image.Id.ToString(),
+            ImageManifest = Describe(image.ManifestDescriptor),
+            Config = config,
+            HostConfig = host,
+            Networks = Networks(request, host),
+            Mounts = [],
+            Runtime = host.Runtime!,
+            LogDriver = host.LogConfig!.Type!,
+        };
+        var directory = Path.Combine(services.Options.ContainersDirectory, id);
+        var volumes = new List<VolumeRecord>();
+        try
+        {
+            var mounts = MountParser.Parse(config, host, services.Containers.Get);
+            Directory.CreateDirectory(directory);
+            var rootfs = await services.Images.Snapshots.PrepareAsync(id, image, cancellation).ConfigureAwait(false);
+            record = record with { Mounts = CreateVolumes(id, mounts, request.HostConfig, volumes) };
+            VolumeCopy.FillNew(record.Mounts, rootfs);
+            var container = services.Containers.Add(record);
+            container.Rootfs = rootfs;
+            services.Tell(container, "create");
+            return (container, Warnings(host));
+        }
+        catch
+        {
+            services.Containers.Release(record.Name, id);
+            services.Volumes.Release(id);
+            foreach (var volume in volumes.Where(v => v.Anonymous))
+            {
+                services.Volumes.Remove(volume.Name, force: true);
+            }
+
+            await services.Images.Snapshots.RemoveAsync(id, CancellationToken.None).ConfigureAwait(false);
+            Trees.Delete(directory);
+            throw;
+        }
+    }
+
+    public static ApiDescriptor Describe(Descriptor descriptor) => new()
+    {
+        MediaType = descriptor.MediaType,
+        Digest = descriptor.Digest.ToString(),
+        Size = descriptor.Size,
+        Platform = descriptor.Platform is { } platform
+            ? new ApiPlatform { Architecture = platform.Architecture, Os = platform.Os, Variant = platform.Variant, OsVersion = platform.OsVersion }
+            : null,
+        Annotations = descriptor.Annotations is { Count: > 0 } annotations ? annotations : null,
+    };
+
+    private ImageRecord Find(CreateContainer request)
+    {
+        if (string.IsNullOrEmpty(request.Config.Image))
+        {
+            throw EngineException.InvalidParameter("no image specified");
+        }
+
+        try
+        {
+            return services.Images.Get(request.Config.Image, string.IsNullOrEmpty(request.Platform) ? null : Platform.Parse(request.Platform));
+        }
+        catch (ImageFormatException e)
+        {
+            throw EngineException.InvalidParameter(e.Message);
+        }
+    }
+
+    /// <summary>A mode that names another container keeps that container's id, whatever it is renamed to.</summary>
+    private string? Canonical(string? mode) =>
+        Specs.Namespaces.ContainerOf(mode) is { } other ? "container:" + services.Containers.Get(other).Id : mode;
+
+    private string ReserveName(string? name, string id)
+    {
+        if (name is not null)
+        {
+            services.Containers.Reserve(name, id);
+            return name;
+        }
+
+        for (var attempt = 0; ; attempt++)
+        {
+            var made = RandomNames.Next(attempt);
+            if (!services.Containers.IsNameTaken(made))
+            {
+                try
+                {
+                    services.Containers.Reserve(made, id);
+                    return made;
+                }
+                catch (EngineException)
+                {
+                    // Somebody was quicker.
+                }
+            }
+        }
+    }
+
+    /// <summary>The networks it joins: the one of the network mode, and those named besides.</summary>
+    private static Dictionary<string, EndpointSettings> Networks(CreateContainer request, HostConfig host)
+    {
+        var networks = new Dictionary<string, EndpointSettings>();
+        if (Specs.Namespaces.ContainerOf(host.NetworkMode) is not null)
+        {
+            return networks;
+        }
+
+        foreach (var (name, settings) in request.Networks)
+        {
+            networks[name is "default" ? "bridge" : name] = settings;
+        }
+
+        if (!networks.ContainsKey(host.NetworkMode!))
+        {
+            networks[host.NetworkMode!] = new EndpointSettings();
+        }
+
+        return request.Config.MacAddress is { Length: > 0 } mac && string.IsNullOrEmpty(networks[host.NetworkMode!].MacAddress)
+            ? new(networks) { [host.NetworkMode!] = networks[host.NetworkMode!] with { MacAddress = mac } }
+            : networks;
+    }
+
+    private List<MountRecord> CreateVolumes(string id, IReadOnlyList<MountRecord> mounts, HostConfig host, List<VolumeRecord> made)
+    {
+        var result = new List<MountRecord>();
+        foreach (var mount in mounts)
+        {
+            if (mount.Type != "volume")
+            {
+                result.Add(mount);
+                continue;
+            }
+
+            var options = host.Mounts?.FirstOrDefault(m => m.Type == "volume" && m.Target is { } target && MountParser.Clean(target) == mount.Destination)?.VolumeOptions;
+            var isNew = mount.Name is null || services.Volumes.Find(mount.Name) is null;
+            var volume = services.Volumes.Create(mount.Name, mount.Driver, options?.DriverConfig?.Options, options?.Labels);
+            if (isNew)
+            {
+                made.Add(volume);
+            }
+
+            services.Volumes.Reserve(id, [volume.Name]);
+            result.Add(mount with
+            {
+                Name = volume.Name,
+                Driver = volume.Driver,
+                Source = mount.Subpath is { Length: > 0 } subpath ? Path.Combine(volume.Path, subpath) : volume.Path,
+            });
+        }
+
+        return result;
+    }
+
+    private static List<string> Warnings(HostConfig host)
+    {
+        var warnings = new List<string>();
+        if (host.NetworkMode == "host" && host.PortBindings is { Count: > 0 })
+        {
+            warnings.Add("Published ports are discarded when using host network mode");
+        }
+
+        return warnings;
+    }
+}

@@ -1,0 +1,158 @@
+using Cais.Engine.Shims;
+using Cais.Ttrpc;
+using Containerd.Task.V2;
+using Containerd.V1.Types;
+
+namespace Cais.Engine.Containers;
+
+/// <summary>
+/// What an engine does when it begins: its predecessor may have been killed at any moment. Containers that run are taken up again, and everything else
+/// that is found, in the database, the run directory or as a process, is either owned or removed.
+/// </summary>
+internal sealed class ContainerRecovery(EngineServices services, ContainerLifecycle lifecycle, ContainerStarter starter, ContainerRemover remover)
+{
+    private readonly Dictionary<Container, Shim> _found = [];
+
+    /// <summary>First half, before networking: which containers still run.</summary>
+    public async Task<IReadOnlyCollection<string>> Find()
+    {
+        var containers = services.Containers.List();
+        foreach (var container in containers)
+        {
+            services.Volumes.Reserve(container.Id, container.Record.Mounts.Where(m => m.Name is not null).Select(m => m.Name!));
+        }
+
+        await Task.WhenAll(containers.Where(c => c.Status.ShimSocket is not null).Select(FindShim)).ConfigureAwait(false);
+        await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet()).ConfigureAwait(false);
+        return [.. _found.Keys.Select(c => c.Id)];
+    }
+
+    /// <summary>Second half: takes up what runs, puts away what does not, starts what has to run.</summary>
+    public async Task Recover()
+    {
+        var start = new List<Container>();
+        foreach (var container in services.Containers.List())
+        {
+            using var held = await container.Gate.Enter().ConfigureAwait(false);
+            if (_found.TryGetValue(container, out var shim))
+            {
+                lifecycle.Begin(container, starter.Adopt(container, shim));
+                continue;
+            }
+
+            if (container.Status.IsRunning || container.Status.ShimSocket is not null)
+            {
+                await PutAway(container).ConfigureAwait(false);
+            }
+
+            if (container.Record.HostConfig.AutoRemove == true && container.Status.Phase is Phase.Exited or Phase.Dead)
+            {
+                await remover.RemoveHeld(container, volumes: true).ConfigureAwait(false);
+            }
+            else if (RestartPolicyRule.StartsWithDaemon(container.Record.HostConfig.RestartPolicy, container.Status))
+            {
+                start.Add(container);
+            }
+        }
+
+        RemoveStrays();
+        foreach (var container in start)
+        {
+            try
+            {
+                using var held = await container.Gate.Enter().ConfigureAwait(false);
+                await lifecycle.StartHeld(container).ConfigureAwait(false);
+            }
+            catch (EngineException e)
+            {
+                services.Log.Error("starting the container failed", ("container", container.Id), ("error", e.Message));
+            }
+        }
+    }
+
+    private async Task FindShim(Container container)
+    {
+        if (await services.Shims.Connect(container.Status.ShimSocket!).ConfigureAwait(false) is not { } shim)
+        {
+            return;
+        }
+
+        try
+        {
+            var state = await shim.Tasks.StateAsync(new StateRequest { Id = container.Id }).WaitAsync(TimeSpan.FromSeconds(10)).ConfigureAwait(false);
+            var known = container.Status.HasProcess && state.Status is Status.Running or Status.Paused or Status.Stopped;
+            if (known || state.Status is Status.Running or Status.Paused)
+            {
+                // It was started although nobody has written that down yet, or is as written; one that has ended meanwhile ends now for us too.
+                services.Containers.Update(container, container.Status with
+                {
+                    Phase = state.Status == Status.Paused ? Phase.Paused : Phase.Running,
+                    Pid = (int)state.Pid,
+                    StartedAt = container.Status.HasProcess ? container.Status.StartedAt : services.Time.GetUtcNow(),
+                    Error = "",
+                });
+                lock (_found)
+                {
+                    _found[container] = shim;
+                }
+
+                return;
+            }
+        }
+        catch (Exception e) when (e is TtrpcException or IOException or TimeoutException)
+        {
+            services.Log.Warn("a container's shim does not know its task", ("container", container.Id), ("error", e.Message));
+        }
+
+        await ShimTasks.KillAndDelete(shim, container.Id).ConfigureAwait(false);
+        await ShimLauncher.Release(shim, container.Id).ConfigureAwait(false);
+    }
+
+    /// <summary>It was said to run, and does not: the machine was restarted, or its shim was killed.</summary>
+    private async Task PutAway(Container container)
+    {
+        await starter.CleanUp(container.Record).ConfigureAwait(false);
+        var ran = container.Status.IsRunning;
+        services.Containers.Update(container, container.Status with
+        {
+            Phase = ran ? Phase.Exited : container.Status.Phase,
+            Pid = 0,
+            ExitCode = ran && container.Status.HasProcess ? 255 : container.Status.ExitCode,
+            FinishedAt = ran ? services.Time.GetUtcNow() : container.Status.FinishedAt,
+            ShimSocket = null,
+        });
+    }
+
+    /// <summary>Directories and pipes that no container owns.</summary>
+    private void RemoveStrays()
+    {
+        foreach (var directory in new[] { services.Options.ContainersDirectory, services.Options.BundlesDirectory })
+        {
+            foreach (var path in Directory.EnumerateDirectories(directory))
+            {
+                var container = services.Containers.Find(Path.GetFileName(path));
+                if (container is null || (directory == services.Options.BundlesDirectory && !container.Status.IsRunning))
+                {
+                    Trees.Delete(path);
+                }
+            }
+        }
+
+        foreach (var path in Directory.EnumerateFiles(services.Options.PipesDirectory))
+        {
+            var name = Path.GetFileName(path);
+            if (name.Length < 64 || services.Containers.Find(name[..64]) is not { Status.HasProcess: true } || name.Count(c => c == '-') > 1)
+            {
+                File.Delete(path);
+            }
+        }
+
+        foreach (var id in services.Images.Snapshots.Containers())
+        {
+            if (services.Containers.Find(id) is null)
+            {
+                services.Images.Snapshots.RemoveAsync(id).GetAwaiter().GetResult();
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+using System.Text.Json;
+using Cais.Engine.Io;
+using Cais.Engine.Logs;
+using Cais.Engine.Shims;
+using Cais.Engine.Specs;
+using Cais.Images;
+using Cais.Networking;
+using Cais.Oci.Runtime;
+using Containerd.Runc.V1;
+using Containerd.Task.V2;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+
+namespace Cais.Engine.Containers;
+
+/// <summary>Turns a container into a process: what is slow is done at once, and what was done is undone when a part fails.</summary>
+internal sealed class ContainerStarter(EngineServices services, ContainerNetwork networks)
+{
+    private readonly UserCache _users = new();
+
+    /// <summary>Starts it. The caller holds its gate and has checked that it may be started.</summary>
+    /// <exception cref="EngineException">It could not; nothing is left of the attempt.</exception>
+    public async Task<RunningTask> Start(Container container)
+    {
+        var record = container.Record;
+        var trace = new PhaseTrace("container start", services.Log, services.Options.Trace);
+        var taking = services.Shims.Take();
+        var connecting = Task.Run(() => networks.Create(record));
+        ProcessStreams? streams = null;
+        JsonFileLog? log = null;
+        var created = false;
+        try
+        {
+            var rootfs = container.Rootfs ??= await Rootfs(record).ConfigureAwait(false);
+            var user = _users.Resolve(record, rootfs);
+            PrepareMounts(record);
+            var directory = Path.Combine(services.Options.ContainersDirectory, record.Id);
+            log = record.LogDriver == "none" ? null : new JsonFileLog(LogPath(record), LogOptionsOf(record));
+            container.Output.Restart();
+            streams = ProcessStreams.Create(
+                services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true);
+            trace.Mark("files");
+
+            var sandbox = await connecting.ConfigureAwait(false);
+            networks.WriteFiles(record, directory);
+            trace.Mark("network");
+
+            var spec = SpecGenerator.Generate(record, SpecOptionsOf(record, user, sandbox, directory));
+            var bundle = Path.Combine(services.Options.BundlesDirectory, record.Id);
+            Directory.CreateDirectory(bundle);
+            File.WriteAllBytes(Path.Combine(bundle, "config.json"), JsonSerializer.SerializeToUtf8Bytes(spec, SpecJson.Default.Spec));
+            trace.Mark("spec");
+
+            var shim = await taking.ConfigureAwait(false);
+            services.Containers.Update(container, container.Status with { ShimSocket = shim.Socket });
+            trace.Mark("shim");
+
+            await shim.Tasks.CreateAsync(CreateRequest(record, bundle, rootfs, streams)).ConfigureAwait(false);
+            created = true;
+            trace.Mark("create");
+            var started = await shim.Tasks.StartAsync(new StartRequest { Id = record.Id }).ConfigureAwait(false);
+            trace.Mark("start");
+            services.Containers.Update(container, container.Status with
+            {
+                Phase = Phase.Running,
+                Pid = (int)started.Pid,
+                ExitCode = 0,
+                Error = "",
+                OomKilled = false,
+                StartedAt = services.Time.GetUtcNow(),
+                FinishedAt = container.Status.FinishedAt,
+                Health = null,
+            });
+            trace.Mark("record");
+            trace.Done();
+            services.Shims.Prepare();
+            return new RunningTask(shim, streams, log);
+        }
+        catch (Exception e)
+        {
+            await Undo(container, taking, connecting, created).ConfigureAwait(false);
+            streams?.Dispose();
+            log?.Dispose();
+            container.Output.Complete();
+            var (exitCode, error) = StartErrors.Explain(e);
+            services.Containers.Update(container, container.Status with
+            {
+                Phase = container.Status.Phase == Phase.Created ? Phase.Created : Phase.Exited,
+                Pid = 0,
+                ExitCode = exitCode,
+                Error = error.Message,
+                ShimSocket = null,
+                FinishedAt = container.Status.FinishedAt,
+            });
+            throw error;
+        }
+    }
+
+    /// <summary>Takes up a process that runs since before this engine: its pipes and its log.</summary>
+    public RunningTask Adopt(Container container, Shim shim)
+    {
+        var record = container.Record;
+        var log = record.LogDriver == "none" ? null : new JsonFileLog(LogPath(record), LogOptionsOf(record));
+        container.Output.Restart();
+        var streams = ProcessStreams.Reopen(
+            services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true);
+        return new RunningTask(shim, streams, log);
+    }
+
+    /// <summary>Removes what a run leaves in the run directory and gives back volumes and network. Safe to repeat.</summary>
+    public async Task CleanUp(ContainerRecord record)
+    {
+        await networks.Destroy(record.Id).ConfigureAwait(false);
+        Trees.Delete(Path.Combine(services.Options.BundlesDirectory, record.Id));
+        foreach (var mount in record.Mounts.Where(m => m.Type == "volume" && m.Name is not null))
+        {
+            services.Volumes.Unmount(mount.Name!, record.Id);
+        }
+    }
+
+    public string LogPath(ContainerRecord record) =>
+        record.LogDriver == "none" ? "" : Path.Combine(services.Options.ContainersDirectory, record.Id, record.Id + "-json.log");
+
+    /// <summary>What specs of processes in this container depend on.</summary>
+    public SpecOptions SpecOptionsOf(ContainerRecord record, ProcessUser user, Sandbox? sandbox, string directory) => new()
+    {
+        Host = services.Host,
+        User = user,
+        Directory = directory,
+        NetworkNamespace = networks.NamespacePath(record, sandbox),
+        Hostname = networks.HostnameOf(record),
+        Find = services.Containers.Get,
+        CgroupParent = services.Options.CgroupParent,
+        Seccomp = services.Seccomp,
+        ShmSize = services.Options.DefaultShmSize,
+        NoNewPrivileges = services.Options.NoNewPrivileges,
+        DefaultUlimits = services.Options.DefaultUlimits,
+        InitPath = record.HostConfig.Init ?? services.Options.Init ? services.Options.InitPath ?? Programs.Find("cais-init") : null,
+    };
+
+    /// <summary>As whom a command in a running container runs.</summary>
+    public ProcessUser UserOf(ContainerRecord record, string? user) => services.Images.Snapshots.Find(record.Id) is { } rootfs
+        ? _users.Resolve(record, rootfs, user)
+        : new UserDatabase([], []).Resolve(user, null);
+
+    public string PipePrefix(string id) => Path.Combine(services.Options.PipesDirectory, id);
+
+    private static LogOptions LogOptionsOf(ContainerRecord record) =>
+        LogOptions.Parse(record.HostConfig.LogConfig?.Config, record.Config.Labels, record.Config.Env);
+
+    private void PrepareMounts(ContainerRecord record)
+    {
+        foreach (var mount in record.Mounts)
+        {
+            if (mount is { Type: "volume", Name: { } name })
+            {
+                services.Volumes.Mount(name, record.Id);
+            }
+            else if (mount is { Type: "bind", CreateSource: true } && !Path.Exists(mount.Source))
+            {
+                Directory.CreateDirectory(mount.Source);
+            }
+        }
+    }
+
+    private CreateTaskRequest CreateRequest(ContainerRecord record, string bundle, RootfsMount rootfs, ProcessStreams streams)
+    {
+        var request = new CreateTaskRequest
+        {
+            Id = record.Id,
+            Bundle = bundle,
+            Terminal = record.Config.Tty == true,
+            Stdin = streams.StdinPath,
+            Stdout = streams.StdoutPath,
+            Stderr = streams.StderrPath,
+        };
+        var mount = new Containerd.Types.Mount { Type = "overlay", Source = "overlay" };
+        mount.Options.Add("lowerdir=" + string.Join(':', rootfs.LowerDirs));
+        mount.Options.Add("upperdir=" + rootfs.UpperDir);
+        mount.Options.Add("workdir=" + rootfs.WorkDir);
+        request.Rootfs.Add(mount);
+        var options = new Options
+        {
+            BinaryName = RuntimePath(record.Runtime) ?? "",
+            Root = Path.Combine(services.Options.RunDirectory, "runtimes", record.Runtime),
+        };
+        request.Options = new Any { TypeUrl = Options.Descriptor.FullName, Value = options.ToByteString() };
+        return request;
+    }
+
+    /// <summary>The program of a runtime that is not ours.</summary>
+    private string? RuntimePath(string name)
+    {
+        if (services.Options.Runtimes.TryGetValue(name, out var choice))
+        {
+            return choice.Path;
+        }
+
+        return name is RuntimeChoice.BuiltIn ? null : Programs.Which(name);
+    }
+
+    /// <summary>Once in the engine's life: a power failure may have taken unpacked layers, which are then unpacked again.</summary>
+    private async Task<RootfsMount> Rootfs(ContainerRecord record)
+    {
+        var rootfs = services.Images.Resolve(record.ImageId) is { } image
+            ? await services.Images.Snapshots.PrepareAsync(record.Id, image, CancellationToken.None).ConfigureAwait(false)
+            : services.Images.Snapshots.Find(record.Id);
+        return rootfs ?? throw EngineException.System($"the file system of container {record.Id} is gone: remove the container and create it again");
+    }
+
+    private async Task Undo(Container container, Task<Shim> taking, Task<Sandbox?> connecting, bool created)
+    {
+        try
+        {
+            if (await Settled(taking).ConfigureAwait(false) is { } shim)
+            {
+                if (created)
+                {
+                    await ShimTasks.KillAndDelete(shim, container.Id).ConfigureAwait(false);
+                }
+
+                await ShimLauncher.Release(shim, container.Id).ConfigureAwait(false);
+            }
+
+            await Settled(connecting).ConfigureAwait(false);
+            await CleanUp(container.Record).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or NetworkException or EngineException)
+        {
+            services.Log.Error("cleaning up after a failed start failed", ("container", container.Id), ("error", e.Message));
+        }
+    }
+
+    private static async Task<T?> Settled<T>(Task<T> task)
+    {
+        await ((Task)task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return task.IsCompletedSuccessfully ? task.Result : default;
+    }
+}

@@ -1,0 +1,320 @@
+using System.Globalization;
+using System.Net;
+using System.Net.NetworkInformation;
+using Cais.Api;
+using Cais.Engine.Logs;
+using Cais.Engine.Specs;
+
+namespace Cais.Engine.Containers;
+
+/// <summary>What a container may ask of its host: docker's checks in docker's words, and docker's defaults for what is not said.</summary>
+internal static class HostConfigRules
+{
+    private const long LeastMemory = 6 << 20;
+
+    /// <summary>Checks it. Throws <see cref="EngineException"/> with docker's sentence for the first thing wrong.</summary>
+    public static void Check(ContainerConfig config, HostConfig host, EngineOptions options, HostFacts facts)
+    {
+        Modes(config, host);
+        Restart(host);
+        Resources(host, facts);
+        foreach (var extra in host.ExtraHosts ?? [])
+        {
+            ExtraHost(extra);
+        }
+
+        foreach (var dns in host.Dns ?? [])
+        {
+            if (!IPAddress.TryParse(dns, out _))
+            {
+                throw EngineException.InvalidParameter($"bad nameserver address: invalid IP address: {dns}");
+            }
+        }
+
+        foreach (var exposed in (config.ExposedPorts?.Keys ?? []).Concat(host.PortBindings?.Keys ?? []))
+        {
+            if (!PortSpec.TryParse(exposed, out _))
+            {
+                throw EngineException.InvalidParameter($"invalid port specification: \"{exposed}\"");
+            }
+        }
+
+        CapabilitySet.Check(host.CapAdd);
+        CapabilitySet.Check(host.CapDrop);
+        SecurityOptions.Parse(host.SecurityOpt);
+        SpecGenerator.CheckSysctls(host);
+        foreach (var rule in host.DeviceCgroupRules ?? [])
+        {
+            Devices.ParseRule(rule);
+        }
+
+        if (host.Runtime is { Length: > 0 } runtime && !IsRuntime(runtime, options))
+        {
+            throw EngineException.InvalidParameter($"unknown or invalid runtime name: {runtime}");
+        }
+
+        switch (host.LogConfig?.Type ?? "")
+        {
+            case "" or "json-file":
+                LogOptions.Parse(host.LogConfig?.Config);
+                break;
+            case "none":
+                break;
+            case var driver:
+                throw EngineException.InvalidParameter($"logger: no log driver named '{driver}' is registered");
+        }
+    }
+
+    /// <summary>Fills in what was not said, so that inspect shows what holds.</summary>
+    public static HostConfig Complete(HostConfig host, EngineOptions options, HostFacts facts) => host with
+    {
+        ContainerIDFile = host.ContainerIDFile ?? "",
+        LogConfig = new LogConfig
+        {
+            Type = string.IsNullOrEmpty(host.LogConfig?.Type) ? options.LogDriver : host.LogConfig.Type,
+            Config = string.IsNullOrEmpty(host.LogConfig?.Type)
+                ? options.LogOptions.Concat(host.LogConfig?.Config ?? new Dictionary<string, string>()).GroupBy(o => o.Key).ToDictionary(g => g.Key, g => g.Last().Value)
+                : host.LogConfig.Config ?? new Dictionary<string, string>(),
+        },
+        NetworkMode = host.NetworkMode is null or "" or "default" ? "bridge" : host.NetworkMode,
+        PortBindings = host.PortBindings ?? new Dictionary<string, IReadOnlyList<PortBinding>?>(),
+        RestartPolicy = new RestartPolicy
+        {
+            Name = string.IsNullOrEmpty(host.RestartPolicy?.Name) ? "no" : host.RestartPolicy.Name,
+            MaximumRetryCount = host.RestartPolicy?.MaximumRetryCount ?? 0,
+        },
+        AutoRemove = host.AutoRemove ?? false,
+        VolumeDriver = host.VolumeDriver ?? "",
+        ConsoleSize = host.ConsoleSize ?? [0, 0],
+        CapAdd = host.CapAdd is { Count: > 0 } ? CapabilitySet.Check(host.CapAdd) : null,
+        CapDrop = host.CapDrop is { Count: > 0 } ? CapabilitySet.Check(host.CapDrop) : null,
+        CgroupnsMode = string.IsNullOrEmpty(host.CgroupnsMode)
+            ? host.Privileged == true && facts.CgroupVersion == 1 ? "host" : options.DefaultCgroupNamespaceMode ?? (facts.CgroupVersion == 2 ? "private" : "host")
+            : host.CgroupnsMode,
+        Dns = host.Dns ?? [],
+        DnsOptions = host.DnsOptions ?? [],
+        DnsSearch = host.DnsSearch ?? [],
+        IpcMode = string.IsNullOrEmpty(host.IpcMode) ? options.DefaultIpcMode : host.IpcMode,
+        Cgroup = host.Cgroup ?? "",
+        OomScoreAdj = host.OomScoreAdj ?? 0,
+        PidMode = host.PidMode ?? "",
+        Privileged = host.Privileged ?? false,
+        PublishAllPorts = host.PublishAllPorts ?? false,
+        ReadonlyRootfs = host.ReadonlyRootfs ?? false,
+        SecurityOpt = host.Privileged == true && host.SecurityOpt is null ? ["label=disable"] : host.SecurityOpt,
+        UTSMode = host.UTSMode ?? "",
+        UsernsMode = host.UsernsMode ?? "",
+        ShmSize = host.ShmSize is > 0 ? host.ShmSize : options.DefaultShmSize,
+        Runtime = string.IsNullOrEmpty(host.Runtime) ? options.DefaultRuntime : host.Runtime,
+        Isolation = host.Isolation ?? "",
+        CpuShares = host.CpuShares ?? 0,
+        Memory = host.Memory ?? 0,
+        NanoCpus = host.NanoCpus ?? 0,
+        CgroupParent = host.CgroupParent ?? "",
+        BlkioWeight = host.BlkioWeight ?? 0,
+        CpuPeriod = host.CpuPeriod ?? 0,
+        CpuQuota = host.CpuQuota ?? 0,
+        CpuRealtimePeriod = host.CpuRealtimePeriod ?? 0,
+        CpuRealtimeRuntime = host.CpuRealtimeRuntime ?? 0,
+        CpusetCpus = host.CpusetCpus ?? "",
+        CpusetMems = host.CpusetMems ?? "",
+        MemoryReservation = host.MemoryReservation ?? 0,
+        MemorySwap = host.MemorySwap is { } swap and not 0 ? swap : host.Memory is > 0 ? host.Memory * 2 : 0,
+        MemorySwappiness = host.MemorySwappiness == -1 ? null : host.MemorySwappiness,
+        PidsLimit = host.PidsLimit is 0 ? null : host.PidsLimit,
+        CpuCount = host.CpuCount ?? 0,
+        CpuPercent = host.CpuPercent ?? 0,
+        IOMaximumIOps = host.IOMaximumIOps ?? 0,
+        IOMaximumBandwidth = host.IOMaximumBandwidth ?? 0,
+        MaskedPaths = host.Privileged == true ? null : host.MaskedPaths ?? SpecGenerator.DefaultMaskedPaths,
+        ReadonlyPaths = host.Privileged == true ? null : host.ReadonlyPaths ?? SpecGenerator.DefaultReadonlyPaths,
+    };
+
+    public static void Restart(HostConfig host)
+    {
+        if (host.RestartPolicy is not { } policy)
+        {
+            return;
+        }
+
+        switch (policy.Name)
+        {
+            case "always" or "unless-stopped" or "no" when policy.MaximumRetryCount is not (null or 0):
+                throw EngineException.InvalidParameter(
+                    "invalid restart policy: maximum retry count can only be used with 'on-failure'"
+                    + (policy.MaximumRetryCount < 0 ? " and cannot be negative" : ""));
+            case "on-failure" when policy.MaximumRetryCount < 0:
+                throw EngineException.InvalidParameter("invalid restart policy: maximum retry count cannot be negative");
+            case null or "" or "no" or "always" or "unless-stopped" or "on-failure":
+                break;
+            default:
+                throw EngineException.InvalidParameter(
+                    $"invalid restart policy: unknown policy '{policy.Name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'");
+        }
+
+        if (host.AutoRemove == true && policy.Name is not (null or "" or "no"))
+        {
+            throw EngineException.InvalidParameter("can't create 'AutoRemove' container with restart policy");
+        }
+    }
+
+    public static void Resources(HostConfig host, HostFacts facts)
+    {
+        static void Require(bool holds, string message)
+        {
+            if (!holds)
+            {
+                throw EngineException.InvalidParameter(message);
+            }
+        }
+
+        var memory = host.Memory ?? 0;
+        Require(memory is 0 or >= LeastMemory, "Minimum memory limit allowed is 6MB");
+        Require(!(memory > 0 && host.MemorySwap > 0 && host.MemorySwap < memory), "Minimum memoryswap limit should be larger than memory limit, see usage");
+        Require(!(memory == 0 && host.MemorySwap > 0), "You should always set the Memory limit when using Memoryswap limit, see usage");
+        Require(
+            host.MemorySwappiness is null or (>= -1 and <= 100),
+            string.Create(CultureInfo.InvariantCulture, $"Invalid value: {host.MemorySwappiness}, valid memory swappiness range is 0-100"));
+        Require(host.MemoryReservation is null or 0 or >= LeastMemory, "Minimum memory reservation allowed is 6MB");
+        Require(!(memory > 0 && host.MemoryReservation > memory), "Minimum memory limit can not be less than memory reservation limit, see usage");
+        Require(!(host.NanoCpus > 0 && host.CpuPeriod > 0), "Conflicting options: Nano CPUs and CPU Period cannot both be set");
+        Require(!(host.NanoCpus > 0 && host.CpuQuota > 0), "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
+        Require(
+            host.NanoCpus is null or >= 0 && !(host.NanoCpus > facts.Processors * 1_000_000_000L),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"range of CPUs is from 0.01 to {facts.Processors}.00, as there are only {facts.Processors} CPUs available"));
+        Require(host.CpuShares is null or >= 0, string.Create(CultureInfo.InvariantCulture, $"invalid CPU shares ({host.CpuShares}): value must be a positive integer"));
+        Require(
+            host.CpuPeriod is null or 0 or (>= 1000 and <= 1_000_000),
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+        Require(host.CpuQuota is null or 0 or -1 or >= 1000, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
+        Require(host.BlkioWeight is null or 0 or (>= 10 and <= 1000), "Range of blkio weight is from 10 to 1000");
+        Require(
+            host.OomScoreAdj is null or (>= -1000 and <= 1000),
+            string.Create(CultureInfo.InvariantCulture, $"Invalid value {host.OomScoreAdj}, range for oom score adj is [-1000, 1000]"));
+        Require(host.ShmSize is null or >= 0, "SHM size can not be less than 0");
+        Require(!(host.OomKillDisable == true && facts.CgroupVersion == 2 && memory == 0), "OOM kill disable needs a memory limit");
+        CpuList(host.CpusetCpus, "cpuset cpus");
+        CpuList(host.CpusetMems, "cpuset mems");
+        foreach (var limit in host.Ulimits ?? [])
+        {
+            Require(
+                limit.Name is "core" or "cpu" or "data" or "fsize" or "locks" or "memlock" or "msgqueue" or "nice" or "nofile" or "nproc" or "rss" or "rtprio"
+                    or "rttime" or "sigpending" or "stack",
+                $"invalid ulimit type: {limit.Name}");
+            Require(!(limit.Hard != -1 && limit.Soft > limit.Hard), string.Create(CultureInfo.InvariantCulture, $"ulimit soft limit must be less than or equal to hard limit: {limit.Soft} > {limit.Hard}"));
+        }
+    }
+
+    /// <summary>Whether containers can be run by a runtime of this name.</summary>
+    public static bool IsRuntime(string name, EngineOptions options) =>
+        name == RuntimeChoice.BuiltIn || options.Runtimes.ContainsKey(name) || (name is "runc" or "crun" && Programs.Which(name) is not null);
+
+    private static void CpuList(string? text, string what)
+    {
+        foreach (var part in (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var ends = part.Split('-');
+            if (ends.Length > 2 || !ends.All(e => int.TryParse(e, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
+            {
+                throw EngineException.InvalidParameter($"Invalid value {text} for {what}");
+            }
+        }
+    }
+
+    private static void ExtraHost(string text)
+    {
+        var separator = text.IndexOfAny([':', '=']);
+        if (separator <= 0)
+        {
+            throw EngineException.InvalidParameter($"bad format for add-host: \"{text}\"");
+        }
+
+        var address = text[(separator + 1)..].Trim('[', ']');
+        if (address != "host-gateway" && !IPAddress.TryParse(address, out _))
+        {
+            throw EngineException.InvalidParameter($"invalid IP address in add-host: \"{address}\"");
+        }
+    }
+
+    private static void Modes(ContainerConfig config, HostConfig host)
+    {
+        var sharesNetwork = Namespaces.ContainerOf(host.NetworkMode) is not null;
+        if (host.NetworkMode == "container:")
+        {
+            throw EngineException.InvalidParameter("invalid container format container:<name|id>");
+        }
+
+        if ((sharesNetwork || host.UTSMode == "host") && config.Hostname is { Length: > 0 })
+        {
+            throw EngineException.InvalidParameter(sharesNetwork
+                ? "conflicting options: hostname and the network mode"
+                : "conflicting options: hostname and the UTS mode");
+        }
+
+        if (sharesNetwork && (host.Dns is { Count: > 0 }))
+        {
+            throw EngineException.InvalidParameter("conflicting options: dns and the network mode");
+        }
+
+        if ((sharesNetwork || host.NetworkMode == "host") && host.Links is { Count: > 0 })
+        {
+            throw EngineException.InvalidParameter(sharesNetwork
+                ? "conflicting options: container type network can't be used with links. This would result in undefined behavior"
+                : "conflicting options: host type networking can't be used with links. This would result in undefined behavior");
+        }
+
+        if (sharesNetwork && (host.PortBindings is { Count: > 0 } || host.PublishAllPorts == true))
+        {
+            throw EngineException.InvalidParameter("conflicting options: port publishing and the container type network mode");
+        }
+
+        if (sharesNetwork && host.ExtraHosts is { Count: > 0 })
+        {
+            throw EngineException.InvalidParameter("conflicting options: custom host-to-IP mapping and the network mode");
+        }
+
+        if (host.IpcMode is { Length: > 0 } ipc && ipc is not ("none" or "private" or "shareable" or "host") && Namespaces.ContainerOf(ipc) is not { Length: > 0 })
+        {
+            throw EngineException.InvalidParameter($"invalid IPC mode: {ipc}");
+        }
+
+        if (host.PidMode is { Length: > 0 } pid && pid is not "host" && Namespaces.ContainerOf(pid) is not { Length: > 0 })
+        {
+            throw EngineException.InvalidParameter($"invalid PID mode: {pid}");
+        }
+
+        if (host.UTSMode is not (null or "" or "host"))
+        {
+            throw EngineException.InvalidParameter($"invalid UTS mode: {host.UTSMode}");
+        }
+
+        if (host.CgroupnsMode is not (null or "" or "host" or "private"))
+        {
+            throw EngineException.InvalidParameter($"invalid cgroup namespace mode: {host.CgroupnsMode}");
+        }
+
+        if (host.UsernsMode is not (null or "" or "host"))
+        {
+            throw EngineException.InvalidParameter($"invalid user namespace mode: {host.UsernsMode}");
+        }
+    }
+
+    /// <summary>Checks the addresses a container asks for in its networks.</summary>
+    public static void Endpoint(string network, EndpointSettings settings)
+    {
+        foreach (var address in new[] { settings.IPAMConfig?.IPv4Address, settings.IPAMConfig?.IPv6Address }.Concat(settings.IPAMConfig?.LinkLocalIPs ?? []))
+        {
+            if (!string.IsNullOrEmpty(address) && !IPAddress.TryParse(address, out _))
+            {
+                throw EngineException.InvalidParameter($"invalid endpoint settings: invalid IP address: {address}");
+            }
+        }
+
+        if (settings.MacAddress is { Length: > 0 } mac && !PhysicalAddress.TryParse(mac.Replace(':', '-').ToUpperInvariant(), out _))
+        {
+            throw EngineException.InvalidParameter($"invalid endpoint settings: invalid MAC address: {mac} in network {network}");
+        }
+    }
+}

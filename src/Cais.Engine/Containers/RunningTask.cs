@@ -1,0 +1,29 @@
+using Cais.Engine.Io;
+using Cais.Engine.Logs;
+using Cais.Engine.Shims;
+
+namespace Cais.Engine.Containers;
+
+/// <summary>How a process ended.</summary>
+internal readonly record struct ProcessExit(int Code, DateTimeOffset At);
+
+/// <summary>A container's process as the engine holds it while it runs.</summary>
+internal sealed class RunningTask(Shim shim, ProcessStreams streams, JsonFileLog? log)
+{
+    private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Shim Shim => shim;
+
+    public ProcessStreams Streams => streams;
+
+    /// <summary>Where its output is kept; null for the driver <c>none</c>.</summary>
+    public JsonFileLog? Log => log;
+
+    /// <summary>Ends when the process has ended and everything about it has been put away, before its container's status says so to others.</summary>
+    public Task Finished => _finished.Task;
+
+    /// <summary>Whether a request to stop was made of this process: its restart policy then rests.</summary>
+    public bool StopRequested { get; set; }
+
+    public void Finish() => _finished.TrySetResult();
+}

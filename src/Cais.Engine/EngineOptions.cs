@@ -1,0 +1,87 @@
+using Cais.Api;
+
+namespace Cais.Engine;
+
+/// <summary>A runtime that containers may ask for by name.</summary>
+public sealed record RuntimeChoice
+{
+    /// <summary>Our own runtime, in the shim's process.</summary>
+    public const string BuiltIn = "cais";
+
+    /// <summary>A program with the OCI runtime command line, run by our shim; null for the built-in runtime.</summary>
+    public string? Path { get; init; }
+
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+}
+
+/// <summary>What the daemon's configuration says to the engine. Names and defaults are dockerd's unless noted.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Persistent state.</summary>
+    public required string Root { get; init; }
+
+    /// <summary>State that ends with the machine's uptime: sockets, pipes, bundles, namespaces.</summary>
+    public required string RunDirectory { get; init; }
+
+    /// <summary>The shim program; null looks beside this program and then in PATH.</summary>
+    public string? ShimPath { get; init; }
+
+    /// <summary>Directory in the cgroup tree for containers that name none.</summary>
+    public string CgroupParent { get; init; } = "/cais";
+
+    public string DefaultRuntime { get; init; } = RuntimeChoice.BuiltIn;
+
+    public IReadOnlyDictionary<string, RuntimeChoice> Runtimes { get; init; } = new Dictionary<string, RuntimeChoice>();
+
+    public long DefaultShmSize { get; init; } = 64 << 20;
+
+    public bool NoNewPrivileges { get; init; }
+
+    /// <summary>Null or <c>builtin</c>, <c>unconfined</c>, or a file.</summary>
+    public string? SeccompProfile { get; init; }
+
+    public IReadOnlyList<Ulimit> DefaultUlimits { get; init; } = [];
+
+    /// <summary>Run an init in containers that do not say.</summary>
+    public bool Init { get; init; }
+
+    /// <summary>The init program; null looks beside this program.</summary>
+    public string? InitPath { get; init; }
+
+    /// <summary>Seconds from the stop signal to the kill.</summary>
+    public int DefaultStopTimeout { get; init; } = 10;
+
+    public string LogDriver { get; init; } = "json-file";
+
+    public IReadOnlyDictionary<string, string> LogOptions { get; init; } = new Dictionary<string, string>();
+
+    public string DefaultIpcMode { get; init; } = "private";
+
+    /// <summary><c>private</c> or <c>host</c>; null takes private on cgroup v2 and host on v1.</summary>
+    public string? DefaultCgroupNamespaceMode { get; init; }
+
+    public IReadOnlyList<string> Labels { get; init; } = [];
+
+    public bool Debug { get; init; }
+
+    public bool Experimental { get; init; }
+
+    public bool LiveRestore { get; init; }
+
+    public string? HttpProxy { get; init; }
+
+    public string? HttpsProxy { get; init; }
+
+    public string? NoProxy { get; init; }
+
+    /// <summary>Writes how long each phase of a start took to the log.</summary>
+    public bool Trace { get; init; }
+
+    public string ContainersDirectory => Path.Combine(Root, "containers");
+
+    public string BundlesDirectory => Path.Combine(RunDirectory, "bundles");
+
+    public string ShimsDirectory => Path.Combine(RunDirectory, "shims");
+
+    public string PipesDirectory => Path.Combine(RunDirectory, "pipes");
+}

@@ -1,0 +1,39 @@
+using Cais.Engine.Containers;
+using Cais.Engine.Events;
+using Cais.Engine.Logging;
+using Cais.Engine.Shims;
+using Cais.Engine.Specs;
+using Cais.Engine.Volumes;
+using Cais.Images;
+using Cais.Linux.Io;
+using Cais.Networking;
+
+namespace Cais.Engine;
+
+/// <summary>What the engine's parts share. Made once, when the engine opens.</summary>
+internal sealed record EngineServices
+{
+    public required EngineOptions Options { get; init; }
+
+    public required HostFacts Host { get; init; }
+
+    public required EngineLog Log { get; init; }
+
+    public required TimeProvider Time { get; init; }
+
+    public required EventLoop Loop { get; init; }
+
+    public required EventBus Events { get; init; }
+
+    public required ContainerStore Containers { get; init; }
+
+    public required VolumeStore Volumes { get; init; }
+
+    public required ImageStore Images { get; init; }
+
+    public required NetworkController Networks { get; init; }
+
+    public required ShimLauncher Shims { get; init; }
+
+    public required SeccompSource Seccomp { get; init; }
+}

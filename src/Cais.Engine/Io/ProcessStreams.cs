@@ -1,0 +1,187 @@
+using Cais.Engine.Logs;
+using Cais.Linux.Io;
+
+namespace Cais.Engine.Io;
+
+/// <summary>
+/// The engine's ends of one process's standard streams: named pipes whose other ends the shim holds, so that they outlive the engine. Output goes
+/// to the log and to whoever is attached; input comes from one attached client.
+/// </summary>
+internal sealed class ProcessStreams : IDisposable
+{
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _gate = new();
+    private readonly EventLoop _loop;
+    private readonly JsonFileLog? _log;
+    private readonly List<DescriptorReader> _readers = [];
+    private DescriptorWriter? _stdin;
+    private int _open;
+
+    private ProcessStreams(EventLoop loop, string prefix, OutputHub hub, JsonFileLog? log, bool stdin, bool terminal)
+    {
+        _loop = loop;
+        _log = log;
+        Hub = hub;
+        StdinPath = stdin ? prefix + "-stdin" : "";
+        StdoutPath = prefix + "-stdout";
+        // A terminal has one output; naming a second would make the shim wait for a reader that has nothing to read.
+        StderrPath = terminal ? "" : prefix + "-stderr";
+    }
+
+    public OutputHub Hub { get; }
+
+    /// <summary>The pipes' paths for the shim; empty for a stream that there is not.</summary>
+    public string StdinPath { get; }
+
+    public string StdoutPath { get; }
+
+    public string StderrPath { get; }
+
+    /// <summary>Ends when everything that the process wrote has been read.</summary>
+    public Task Ended => _ended.Task;
+
+    /// <summary>Makes the pipes and begins to read.</summary>
+    public static ProcessStreams Create(EventLoop loop, string prefix, OutputHub hub, JsonFileLog? log, bool stdin, bool terminal)
+    {
+        var streams = new ProcessStreams(loop, prefix, hub, log, stdin, terminal);
+        try
+        {
+            foreach (var path in streams.Paths)
+            {
+                File.Delete(path);
+                Fifo.Create(path);
+            }
+
+            streams.Open(isNew: true);
+            return streams;
+        }
+        catch
+        {
+            streams.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>After a restart of the engine: takes up the pipes of a process that is still running.</summary>
+    public static ProcessStreams Reopen(EventLoop loop, string prefix, OutputHub hub, JsonFileLog? log, bool stdin, bool terminal)
+    {
+        var streams = new ProcessStreams(loop, prefix, hub, log, stdin, terminal);
+        streams.Open(isNew: false);
+        return streams;
+    }
+
+    /// <summary>Writes to the process's input; completes when the pipe has taken it. Does nothing when there is no input any more.</summary>
+    public async ValueTask WriteInput(ReadOnlyMemory<byte> data, CancellationToken cancellation)
+    {
+        DescriptorWriter? stdin;
+        lock (_gate)
+        {
+            stdin = _stdin;
+        }
+
+        if (stdin is not null)
+        {
+            await stdin.WriteAsync(data, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Closes the engine's end of the input. The shim has one too: see CloseIO.</summary>
+    public void CloseInput()
+    {
+        lock (_gate)
+        {
+            _stdin?.Complete();
+            _stdin = null;
+        }
+    }
+
+    /// <summary>Stops reading, whatever may still come: for a process whose streams somebody else holds open.</summary>
+    public void Abandon() => _ended.TrySetResult();
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _stdin?.Dispose();
+            _stdin = null;
+            foreach (var reader in _readers)
+            {
+                reader.Dispose();
+            }
+
+            _readers.Clear();
+        }
+
+        foreach (var path in Paths)
+        {
+            File.Delete(path);
+        }
+
+        _ended.TrySetResult();
+    }
+
+    private IEnumerable<string> Paths => new[] { StdinPath, StdoutPath, StderrPath }.Where(p => p.Length > 0);
+
+    /// <param name="isNew">Whether nobody can have written yet. Otherwise a pipe without a writer is one whose process has ended.</param>
+    private void Open(bool isNew)
+    {
+        if (StdinPath.Length > 0)
+        {
+            // Both ends: opening for writing alone fails until the shim has opened its end.
+            _stdin = new DescriptorWriter(_loop, Fifo.OpenBoth(StdinPath));
+        }
+
+        _open = StderrPath.Length > 0 ? 2 : 1;
+        Read(StdoutPath, StreamKind.Stdout, isNew);
+        if (StderrPath.Length > 0)
+        {
+            Read(StderrPath, StreamKind.Stderr, isNew);
+        }
+    }
+
+    private void Read(string path, StreamKind stream, bool isNew)
+    {
+        var log = _log;
+        var splitter = log is null ? null : new LineSplitter(line => log.Append(stream, DateTimeOffset.UtcNow, line));
+        var reader = new TaskCompletionSource<DescriptorReader>();
+        reader.SetResult(DescriptorReader.Start(
+            _loop,
+            Fifo.OpenRead(path),
+            bytes =>
+            {
+                if (splitter is not null)
+                {
+                    splitter.Push(bytes);
+                    log!.Flush();
+                }
+
+                if (Hub.Publish(stream, bytes) is not { } congestion)
+                {
+                    return true;
+                }
+
+                _ = ResumeAfter(congestion, reader.Task);
+                return false;
+            },
+            _ =>
+            {
+                splitter?.Complete();
+                log?.Flush();
+                if (Interlocked.Decrement(ref _open) == 0)
+                {
+                    _ended.TrySetResult();
+                }
+            },
+            writerMayComeLater: isNew));
+        lock (_gate)
+        {
+            _readers.Add(reader.Task.Result);
+        }
+    }
+
+    private static async Task ResumeAfter(Task congestion, Task<DescriptorReader> reader)
+    {
+        await congestion.ConfigureAwait(false);
+        (await reader.ConfigureAwait(false)).Resume();
+    }
+}

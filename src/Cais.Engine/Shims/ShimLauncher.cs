@@ -1,0 +1,175 @@
+using Cais.Engine.Logging;
+using Cais.Linux;
+using Cais.Linux.Io;
+using Cais.Ttrpc;
+using Containerd.Task.V2;
+
+namespace Cais.Engine.Shims;
+
+/// <summary>
+/// Starts shims, one for each container. One is kept ready ahead of need, so that a container's start does not wait for a program's: it gets the
+/// container's id with the Create call.
+/// </summary>
+internal sealed class ShimLauncher : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly EventLoop _loop;
+    private readonly EngineLog _log;
+    private readonly string _directory;
+    private readonly string _program;
+    private Task<Shim>? _spare;
+    private bool _disposed;
+
+    public ShimLauncher(EventLoop loop, EngineOptions options, EngineLog log)
+    {
+        _loop = loop;
+        _log = log;
+        _directory = options.ShimsDirectory;
+        _program = options.ShimPath ?? Programs.Find("containerd-shim-cais-v2");
+        Directory.CreateDirectory(_directory);
+    }
+
+    /// <summary>A shim for one container: the spare one, or a new one.</summary>
+    public async Task<Shim> Take()
+    {
+        Task<Shim>? spare;
+        lock (_gate)
+        {
+            (spare, _spare) = (_spare, null);
+        }
+
+        if (spare is not null)
+        {
+            try
+            {
+                var shim = await spare.ConfigureAwait(false);
+                if (!shim.Tasks.Connection.Closed.IsCompleted)
+                {
+                    return shim;
+                }
+
+                Forget(shim);
+            }
+            catch (Exception e) when (e is IOException or TtrpcException)
+            {
+                _log.Warn("the spare shim could not be used", ("error", e.Message));
+            }
+        }
+
+        return await Start().ConfigureAwait(false);
+    }
+
+    /// <summary>Makes sure that the next container finds a shim waiting.</summary>
+    public void Prepare()
+    {
+        lock (_gate)
+        {
+            if (!_disposed)
+            {
+                _spare ??= Task.Run(Start);
+            }
+        }
+    }
+
+    /// <summary>Connects to a shim that was there before this engine was; null when it is gone.</summary>
+    public async Task<Shim?> Connect(string socket)
+    {
+        try
+        {
+            return new Shim(socket, await TtrpcClient.ConnectAsync(_loop, socket).ConfigureAwait(false));
+        }
+        catch (LinuxException e) when (e.Errno is Errno.ENOENT or Errno.ECONNREFUSED)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Tells a shim that has no task any more to end, and forgets it.</summary>
+    public static async Task Release(Shim shim, string id)
+    {
+        try
+        {
+            await shim.Tasks.ShutdownAsync(new ShutdownRequest { Id = id, Now = true }).WaitAsync(TimeSpan.FromSeconds(5)).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or TtrpcException or TimeoutException)
+        {
+            // It answers by going away, or has gone already.
+        }
+
+        Forget(shim);
+    }
+
+    /// <summary>Ends the shims of this run directory that no container is known to have: the spare of an engine that was killed.</summary>
+    public async Task EndOrphans(IReadOnlySet<string> owned)
+    {
+        foreach (var socket in Directory.EnumerateFiles(_directory, "*.sock"))
+        {
+            if (owned.Contains(socket))
+            {
+                continue;
+            }
+
+            if (await Connect(socket).ConfigureAwait(false) is { } orphan)
+            {
+                await Release(orphan, "").ConfigureAwait(false);
+            }
+            else
+            {
+                File.Delete(socket);
+            }
+        }
+    }
+
+    /// <summary>Ends the spare; shims of containers go on.</summary>
+    public void Dispose()
+    {
+        Task<Shim>? spare;
+        lock (_gate)
+        {
+            _disposed = true;
+            (spare, _spare) = (_spare, null);
+        }
+
+        if (spare is { IsCompletedSuccessfully: true })
+        {
+            Release(spare.Result, "").GetAwaiter().GetResult();
+        }
+    }
+
+    private static void Forget(Shim shim)
+    {
+        shim.Dispose();
+        File.Delete(shim.Socket);
+    }
+
+    private async Task<Shim> Start()
+    {
+        var socket = Path.Combine(_directory, RandomId.New()[..20] + ".sock");
+        using (var listener = UnixSocket.Listen(socket))
+        {
+            var child = ChildProcess.Start(new ChildCommand
+            {
+                Program = _program,
+                Arguments = ["-namespace", "cais", "-address", "", "serve"],
+                WorkingDirectory = _directory,
+                Descriptors = [null, null, null, listener],
+                NewSession = true,
+            });
+            _ = Reap(child);
+        }
+
+        return new Shim(socket, await TtrpcClient.ConnectAsync(_loop, socket).ConfigureAwait(false));
+    }
+
+    private async Task Reap(ChildProcess child)
+    {
+        using (child)
+        {
+            var status = await child.WaitAsync(_loop).ConfigureAwait(false);
+            if (status.ShellCode != 0)
+            {
+                _log.Warn("a shim ended unexpectedly", ("pid", child.Pid), ("status", status.ShellCode));
+            }
+        }
+    }
+}

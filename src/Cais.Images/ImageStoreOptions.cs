@@ -1,0 +1,115 @@
+using Cais.Oci.Images;
+
+namespace Cais.Images;
+
+/// <summary>A container that stands on an image.</summary>
+public sealed record ContainerUse(string ContainerId, bool IsRunning);
+
+/// <summary>How the store works; the daemon's configuration by its own names where dockerd has them.</summary>
+public sealed record ImageStoreOptions
+{
+    /// <summary>max-concurrent-downloads, over all pulls.</summary>
+    public int MaxConcurrentDownloads { get; init; } = 3;
+
+    /// <summary>max-concurrent-uploads, over all pushes.</summary>
+    public int MaxConcurrentUploads { get; init; } = 5;
+
+    /// <summary>max-download-attempts: how often a broken transfer is taken up again.</summary>
+    public int MaxDownloadAttempts { get; init; } = 5;
+
+    /// <summary>The pause before the first new attempt; each further one waits twice as long.</summary>
+    public TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>insecure-registries: <c>host</c>, <c>host:port</c> or CIDR. Loopback addresses always are.</summary>
+    public IReadOnlyList<string> InsecureRegistries { get; init; } = [];
+
+    /// <summary>registry-mirrors: URLs asked before Docker Hub.</summary>
+    public IReadOnlyList<string> RegistryMirrors { get; init; } = [];
+
+    /// <summary>Directories with <c>&lt;host:port&gt;/{ca.crt,client.cert,client.key,hosts.toml}</c>, the first that has the host wins.</summary>
+    public IReadOnlyList<string> CertificateDirectories { get; init; } = ["/etc/docker/certs.d"];
+
+    /// <summary>Sent to registries.</summary>
+    public string UserAgent { get; init; } = "cais/0.1.0 (linux)";
+
+    /// <summary>The containers that were made from this image, which decide whether it may be removed.</summary>
+    public Func<Digest, IReadOnlyList<ContainerUse>> ContainersUsing { get; init; } = _ => [];
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}
+
+/// <summary>Credentials for one registry, as the client sends them in X-Registry-Auth.</summary>
+public sealed record RegistryCredentials
+{
+    public string? Username { get; init; }
+
+    public string? Password { get; init; }
+
+    /// <summary>An OAuth2 refresh token, used instead of a password.</summary>
+    public string? IdentityToken { get; init; }
+
+    /// <summary>A bearer token that is sent as it is.</summary>
+    public string? RegistryToken { get; init; }
+}
+
+public sealed record PullOptions
+{
+    /// <summary>The platform wanted; null for this machine's.</summary>
+    public Platform? Platform { get; init; }
+
+    /// <summary>Every platform of an index, not one.</summary>
+    public bool AllPlatforms { get; init; }
+
+    public RegistryCredentials? Credentials { get; init; }
+}
+
+public sealed record PushOptions
+{
+    /// <summary>Push this platform's manifest alone; null for all that the name points to and that is here.</summary>
+    public Platform? Platform { get; init; }
+
+    public RegistryCredentials? Credentials { get; init; }
+}
+
+public sealed record ImportOptions
+{
+    /// <summary>The name to give, or null.</summary>
+    public Reference? Name { get; init; }
+
+    public string? Message { get; init; }
+
+    public Platform? Platform { get; init; }
+
+    public ContainerDefaults? Config { get; init; }
+}
+
+public sealed record CommitOptions
+{
+    /// <summary>The name to give, or null.</summary>
+    public Reference? Name { get; init; }
+
+    public string? Author { get; init; }
+
+    public string? Message { get; init; }
+
+    /// <summary>What the history says made the layer: the container's command.</summary>
+    public string? CreatedBy { get; init; }
+
+    /// <summary>The new image's defaults; null for the old image's.</summary>
+    public ContainerDefaults? Config { get; init; }
+}
+
+/// <summary>A pull's outcome. <paramref name="Changed"/> is false if the name already pointed there and everything was here.</summary>
+public sealed record PullResult(ImageRecord Image, Digest Digest, bool Changed);
+
+/// <summary>A push's outcome: what the tag names now.</summary>
+public sealed record PushResult(string? Tag, Digest Digest, long Size);
+
+/// <summary>One image of a loaded archive: its name if it had one.</summary>
+public sealed record LoadedImage(string? Name, Digest Id);
+
+/// <summary>One consequence of a removal: a name that is gone, or an image whose content is.</summary>
+public sealed record RemovedItem(string? Untagged, string? Deleted);
+
+/// <summary>A prune's outcome.</summary>
+public sealed record PruneResult(IReadOnlyList<RemovedItem> Removed, long SpaceReclaimed);

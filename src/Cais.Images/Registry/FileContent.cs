@@ -1,0 +1,29 @@
+using System.Net;
+
+namespace Cais.Images.Registry;
+
+/// <summary>A blob as a request's body, of known length, which tells how far it is.</summary>
+internal sealed class FileContent(Func<Stream> open, long length, Action<long> progress) : HttpContent
+{
+    private const int BufferSize = 128 * 1024;
+
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+    protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    {
+        using var file = open();
+        var buffer = new byte[BufferSize];
+        long sent = 0;
+        for (int n; (n = file.Read(buffer)) > 0;)
+        {
+            await stream.WriteAsync(buffer.AsMemory(0, n), cancellationToken).ConfigureAwait(false);
+            progress(sent += n);
+        }
+    }
+
+    protected override bool TryComputeLength(out long result)
+    {
+        result = length;
+        return true;
+    }
+}

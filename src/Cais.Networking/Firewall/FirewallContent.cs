@@ -1,0 +1,33 @@
+using System.Net;
+
+namespace Cais.Networking.Firewall;
+
+/// <summary>What the packet filter must know of a bridge network.</summary>
+/// <param name="Key">Part of its chains' names: letters, digits and underscores.</param>
+/// <param name="Name">For the comment beside its rules.</param>
+/// <param name="Bridge">The interface.</param>
+/// <param name="Subnets">Its subnets, of both families.</param>
+internal sealed record FirewallNetwork(string Key, string Name, string Bridge, IReadOnlyList<IPNetwork> Subnets)
+{
+    /// <summary>No way out and none in.</summary>
+    public bool Internal { get; init; }
+
+    /// <summary>Whether its containers may talk to each other.</summary>
+    public bool InterContainer { get; init; } = true;
+
+    /// <summary>Whether what goes out gets the host's address.</summary>
+    public bool Masquerade { get; init; } = true;
+
+    public string ToChain => $"to_{Key}";
+
+    public string FromChain => $"from_{Key}";
+
+    public string MasqueradeChain => $"nat_{Key}";
+}
+
+/// <summary>A published port and where it leads.</summary>
+/// <param name="Binding">What arrives here ...</param>
+/// <param name="Target">... goes to its container port at this address, which has the same family.</param>
+/// <param name="Direct">Whether the container's own address and port may be reached from outside too.</param>
+/// <param name="Translated">Whether the host's address and port lead there; false in routed networks.</param>
+internal sealed record PublishedPort(PortBinding Binding, IPAddress Target, bool Direct = false, bool Translated = true);

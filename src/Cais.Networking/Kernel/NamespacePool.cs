@@ -1,0 +1,62 @@
+using System.Collections.Concurrent;
+using Cais.Linux;
+using Cais.Linux.Netlink;
+using Cais.Networking.Networks;
+
+namespace Cais.Networking.Kernel;
+
+/// <summary>
+/// A few network namespaces made and bound ahead of need, on another thread than the one that takes them. What a crash leaves behind is a
+/// path that no record knows: the next start clears it away.
+/// </summary>
+internal sealed class NamespacePool(KernelThread background, string directory, int size) : IDisposable
+{
+    private readonly ConcurrentQueue<SandboxNamespace> _spare = [];
+    private volatile bool _disposed;
+    private int _filling;
+
+    /// <summary>Takes a spare one, or makes one on <paramref name="current"/>, whose job this must be.</summary>
+    public SandboxNamespace Take(KernelThread current)
+    {
+        var taken = _spare.TryDequeue(out var spare) ? spare : Create(current);
+        Fill();
+        return taken;
+    }
+
+    public void Fill()
+    {
+        if (_disposed || Interlocked.Exchange(ref _filling, 1) == 1)
+        {
+            return;
+        }
+
+        _ = background.Run(() =>
+        {
+            Volatile.Write(ref _filling, 0);
+            while (!_disposed && _spare.Count < size)
+            {
+                _spare.Enqueue(Create(background));
+            }
+        });
+    }
+
+    /// <summary>Gives the spare ones back to the kernel. The background thread must have ended.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        while (_spare.TryDequeue(out var spare))
+        {
+            spare.Dispose();
+            try
+            {
+                NetworkNamespace.Unbind(spare.Path);
+            }
+            catch (LinuxException)
+            {
+                // The next start tries again.
+            }
+        }
+    }
+
+    private SandboxNamespace Create(KernelThread thread) => SandboxNamespace.Create(thread, Path.Combine(directory, NetworkFactory.NewId()[..12]));
+}

@@ -1,0 +1,52 @@
+using System.Net;
+
+namespace Cais.Networking;
+
+/// <summary>Everything the network side of a container start needs.</summary>
+public sealed record SandboxSpec
+{
+    /// <summary>64 hexadecimal digits.</summary>
+    public required string ContainerId { get; init; }
+
+    /// <summary>The container's name without the leading slash: a name in user-defined networks.</summary>
+    public required string ContainerName { get; init; }
+
+    /// <summary>The host name inside; it answers to that too.</summary>
+    public string? Hostname { get; init; }
+
+    /// <summary>The domain that makes the host name a full one.</summary>
+    public string? Domainname { get; init; }
+
+    /// <summary>The networks to join; the built-in host network excludes others. Empty: loopback alone.</summary>
+    public IReadOnlyList<EndpointSpec> Endpoints { get; init; } = [];
+
+    public IReadOnlyList<PortRequest> Ports { get; init; } = [];
+
+    /// <summary>Name servers for this container; empty takes the daemon's or the host's.</summary>
+    public IReadOnlyList<IPAddress> Dns { get; init; } = [];
+
+    public IReadOnlyList<string> DnsSearch { get; init; } = [];
+
+    public IReadOnlyList<string> DnsOptions { get; init; } = [];
+
+    /// <summary><c>--link</c>: other containers' ids by the names under which they are to be found in the default bridge network.</summary>
+    public IReadOnlyDictionary<string, string> Links { get; init; } = new Dictionary<string, string>();
+}
+
+/// <summary>A container's network namespace with what is in it.</summary>
+public sealed record Sandbox
+{
+    /// <summary>64 hexadecimal digits, made from the container's id.</summary>
+    public required string Id { get; init; }
+
+    public required string ContainerId { get; init; }
+
+    /// <summary>Where the network namespace is bound (<c>run/netns/id</c>): for the runtime to join. Null in the host's network.</summary>
+    public string? NamespacePath { get; init; }
+
+    /// <summary>In the order of the interfaces <c>eth0</c>, <c>eth1</c>, ...</summary>
+    public IReadOnlyList<Endpoint> Endpoints { get; init; } = [];
+
+    /// <summary>The published ports, with the host ports that were found for them.</summary>
+    public IReadOnlyList<PortBinding> Ports { get; init; } = [];
+}

@@ -1,0 +1,442 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using Cais.Linux;
+using Cais.Linux.Netlink;
+using Cais.Networking.Dns;
+using Cais.Networking.Drivers;
+using Cais.Networking.Firewall;
+using Cais.Networking.Kernel;
+using Cais.Networking.Networks;
+using Cais.Networking.Ports;
+using Cais.Networking.State;
+
+namespace Cais.Networking.Sandboxes;
+
+/// <summary>
+/// Containers' namespaces. All methods but <see cref="Find"/> run as jobs on the host's kernel thread. The row in the database comes before
+/// anything in the kernel and goes before it too: whatever is in the kernel without a row is left over and is cleared away at the next start.
+/// </summary>
+internal sealed class SandboxManager(
+    HostKernel host,
+    HostKernel background,
+    NamespacePool pool,
+    NetworkStore store,
+    NetworkTable networks,
+    FirewallKeeper firewall,
+    PortAllocator ports,
+    Func<Network, INetworkDriver?> driverOf,
+    NetworkOptions options) : IDisposable
+{
+    private readonly NameForwarder _forwarder = new(host.Thread.OpenSocket);
+    private readonly Dictionary<string, NameServer> _nameServers = [];
+    private NameResolver? _resolver;
+    private bool _hostHasIPv6;
+    private readonly ConcurrentDictionary<string, SandboxRecord> _records = [];
+    private readonly Dictionary<string, List<HeldPort>> _held = [];
+
+    private NameResolver Resolver => _resolver ??= new NameResolver(networks, Find);
+
+    public SandboxRecord? Find(string containerId) => _records.GetValueOrDefault(containerId);
+
+    public ICollection<SandboxRecord> All => _records.Values;
+
+    /// <summary>Whether a container that should run has this interface of the host.</summary>
+    public bool HasInterface(string hostInterface) =>
+        _records.Values.Any(r => r.Sandbox.Endpoints.Any(e => e.HostInterfaceName == hostInterface));
+
+    public Sandbox Create(SandboxSpec spec)
+    {
+        Destroy(spec.ContainerId);
+        var endpoints = new List<Endpoint>();
+        var held = new List<HeldPort>();
+        Sandbox? sandbox = null;
+        try
+        {
+            foreach (var wanted in spec.Endpoints)
+            {
+                var network = networks.Get(wanted.Network);
+                RefuseMixedModes(network.Network, spec);
+                var endpoint = EndpointFactory.Create(network, wanted, spec, [.. endpoints.Select(e => e.InterfaceName).OfType<string>()]);
+                networks.Add(endpoint);
+                endpoints.Add(endpoint);
+            }
+
+            held = PublishPlan.Take(ports, spec, endpoints, networks, options.DefaultBindingAddress, _hostHasIPv6);
+            using var target = endpoints.Any(e => e.NetworkName == "host") ? null : pool.Take(host.Thread);
+            sandbox = new Sandbox
+            {
+                Id = NetworkFactory.NewId(),
+                ContainerId = spec.ContainerId,
+                NamespacePath = target?.Path,
+                Endpoints = endpoints,
+                Ports = [.. held.Select(h => h.Binding)],
+            };
+            store.Save(new SandboxRecord(sandbox, spec));
+            if (target is not null)
+            {
+                Build(sandbox, spec, target);
+            }
+        }
+        catch
+        {
+            GiveUp(spec.ContainerId, endpoints, held, sandbox);
+            throw;
+        }
+
+        _held[spec.ContainerId] = held;
+        _records[spec.ContainerId] = new SandboxRecord(sandbox, spec);
+        held.ForEach(h => Relay(spec.ContainerId, h));
+        ForgetFlows(held);
+        return sandbox;
+    }
+
+    public void Destroy(string containerId)
+    {
+        if (!_records.TryRemove(containerId, out var record))
+        {
+            return;
+        }
+
+        _held.Remove(containerId, out var held);
+        firewall.Unpublish(Published(record));
+        GiveUp(containerId, record.Sandbox.Endpoints, held ?? [], record.Sandbox);
+    }
+
+    /// <summary>Looks at what the host can do. Before anything else.</summary>
+    public void Prepare() => _hostHasIPv6 = Sysctl.Read("ipv6/conf/all/disable_ipv6") == "0";
+
+    /// <summary>Takes over a sandbox from before this daemon began, if its namespace is still there; mends what is missing. False: it is gone.</summary>
+    public bool Restore(SandboxRecord record)
+    {
+        var sandbox = record.Sandbox;
+        if (sandbox.NamespacePath is not null)
+        {
+            try
+            {
+                NetworkNamespace.Open(sandbox.NamespacePath).Dispose();
+            }
+            catch (LinuxException)
+            {
+                return false;
+            }
+        }
+
+        foreach (var endpoint in sandbox.Endpoints)
+        {
+            if (networks.TryGet(endpoint.NetworkId, out var network))
+            {
+                networks.Restore(network, endpoint);
+            }
+        }
+
+        List<HeldPort> held = [.. sandbox.Ports.Select(ports.Restore)];
+        _held[sandbox.ContainerId] = held;
+        _records[sandbox.ContainerId] = record;
+        held.ForEach(h => Relay(sandbox.ContainerId, h));
+        return true;
+    }
+
+    /// <summary>What the packet filter should have for all sandboxes.</summary>
+    public IEnumerable<PublishedPort> AllPublished() => _records.Values.SelectMany(Published);
+
+    /// <summary>Puts back interfaces that somebody deleted, and ports of a bridge that was made anew.</summary>
+    public void Mend(SandboxRecord record, IReadOnlyDictionary<string, LinkInfo> hostLinks)
+    {
+        if (record.Sandbox.NamespacePath is { } path)
+        {
+            using var target = SandboxNamespace.Open(host.Thread, path);
+            StartNameServer(record.Sandbox.ContainerId, record.Sandbox.Endpoints, target);
+        }
+
+        foreach (var endpoint in record.Sandbox.Endpoints)
+        {
+            if (networks.TryGet(endpoint.NetworkId, out var network) && driverOf(network.Network) is { } driver &&
+                !driver.Verify(network, endpoint, hostLinks))
+            {
+                using var target = SandboxNamespace.Open(host.Thread, record.Sandbox.NamespacePath!);
+                JoinLive(record.Sandbox.Endpoints, endpoint, network, driver, target);
+            }
+        }
+    }
+
+    public Endpoint Connect(string containerId, EndpointSpec spec)
+    {
+        var record = Get(containerId);
+        var network = networks.Get(spec.Network);
+        if (network.Network.Driver is "host" or "null" or "none" || record.Sandbox.NamespacePath is not { } path ||
+            record.Sandbox.Endpoints.Any(e => e.NetworkName is "none"))
+        {
+            throw new NetworkException(
+                NetworkError.Forbidden,
+                network.Network.Name == "host"
+                    ? "container cannot be disconnected from host network or connected to host network"
+                    : "container cannot be connected to multiple networks with one of the networks in private (none) mode");
+        }
+
+        if (record.Sandbox.Endpoints.Any(e => e.NetworkId == network.Network.Id))
+        {
+            throw new NetworkException(
+                NetworkError.Forbidden,
+                $"endpoint with name {record.Spec.ContainerName} already exists in network {network.Network.Name}");
+        }
+
+        var driver = driverOf(network.Network)!;
+        var names = record.Sandbox.Endpoints.Select(e => e.InterfaceName).OfType<string>().ToList();
+        var endpoint = EndpointFactory.Create(network, spec, record.Spec, names);
+        networks.Add(endpoint);
+        IReadOnlyList<Endpoint> after = [.. record.Sandbox.Endpoints, endpoint];
+        try
+        {
+            Replace(record, after, () =>
+            {
+                using var target = SandboxNamespace.Open(host.Thread, path);
+                JoinLive(after, endpoint, network, driver, target);
+                StartNameServer(containerId, after, target);
+            });
+            return endpoint;
+        }
+        catch
+        {
+            networks.Remove(endpoint);
+            driver.Leave(endpoint, host.Route);
+            throw;
+        }
+    }
+
+    public void Disconnect(string containerId, string networkNameOrId)
+    {
+        var record = Get(containerId);
+        var network = networks.Get(networkNameOrId);
+        if (record.Sandbox.Endpoints.FirstOrDefault(e => e.NetworkId == network.Network.Id) is not { } endpoint)
+        {
+            throw new NetworkException(NetworkError.Forbidden, $"container {containerId} is not connected to network {network.Network.Name}");
+        }
+
+        if (endpoint.InterfaceName is null)
+        {
+            throw new NetworkException(
+                NetworkError.Forbidden,
+                network.Network.Name == "host"
+                    ? "container cannot be disconnected from host network or connected to host network"
+                    : $"container {containerId} cannot be disconnected from network {network.Network.Name}");
+        }
+
+        IReadOnlyList<Endpoint> after = [.. record.Sandbox.Endpoints.Where(e => e.Id != endpoint.Id)];
+        Replace(record, after, () =>
+        {
+            driverOf(network.Network)?.Leave(endpoint, host.Route);
+            using var target = SandboxNamespace.Open(host.Thread, record.Sandbox.NamespacePath!);
+            var inside = new RouteBatch();
+
+            // A pair is gone with its other end; other kinds are not.
+            inside.DeleteLink(endpoint.InterfaceName);
+            target.Route.Execute(inside, Errno.ENODEV);
+            var links = target.Route.Links();
+            AddDefaultRoutes(inside, after, e => links.FirstOrDefault(l => l.Name == e.InterfaceName)?.Index ?? 0);
+            target.Route.Execute(inside);
+        });
+        networks.Remove(endpoint);
+    }
+
+    public void Rename(string containerId, string containerName)
+    {
+        var record = Get(containerId);
+        var spec = record.Spec with { ContainerName = containerName };
+        var endpoints = record.Sandbox.Endpoints
+            .Select(e => e with { ContainerName = containerName, DnsNames = EndpointFactory.DnsNames(e.Spec, spec) })
+            .ToList();
+        var changed = new SandboxRecord(record.Sandbox with { Endpoints = endpoints }, spec);
+        store.Save(changed);
+        endpoints.ForEach(networks.Add);
+        _records[containerId] = changed;
+    }
+
+    /// <summary>Lets go of the sockets that hold ports and answer for names; everything else stays. The kernel thread must have ended.</summary>
+    public void Dispose()
+    {
+        foreach (var server in _nameServers.Values)
+        {
+            server.Dispose();
+        }
+
+        foreach (var held in _held.Values.SelectMany(h => h))
+        {
+            held.Dispose();
+        }
+    }
+
+    private static void RefuseMixedModes(Network network, SandboxSpec spec)
+    {
+        if (network.Driver is "host" or "null" or "none" && spec.Endpoints.Count > 1)
+        {
+            throw new NetworkException(
+                NetworkError.InvalidParameter,
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode");
+        }
+    }
+
+    private SandboxRecord Get(string containerId) =>
+        Find(containerId) ?? throw new NetworkException(NetworkError.NotFound, $"container {containerId} has no network namespace");
+
+    /// <summary>Changes who is where: record first, then kernel, then published ports, which may lead elsewhere now.</summary>
+    private void Replace(SandboxRecord record, IReadOnlyList<Endpoint> endpoints, Action kernel)
+    {
+        var changed = record with { Sandbox = record.Sandbox with { Endpoints = endpoints } };
+        store.Save(changed);
+        _records[record.Sandbox.ContainerId] = changed;
+        try
+        {
+            kernel();
+        }
+        catch
+        {
+            store.Save(record);
+            _records[record.Sandbox.ContainerId] = record;
+            throw;
+        }
+
+        var before = Published(record);
+        var now = Published(changed);
+        firewall.Unpublish([.. before.Except(now)]);
+        firewall.Publish([.. now.Except(before)]);
+    }
+
+    private void Build(Sandbox sandbox, SandboxSpec spec, SandboxNamespace target)
+    {
+        var inside = new RouteBatch();
+        var indexes = new Dictionary<string, int>();
+        foreach (var endpoint in sandbox.Endpoints)
+        {
+            var network = networks.Get(endpoint.NetworkId);
+            if (driverOf(network.Network) is { } driver)
+            {
+                indexes[endpoint.Id] = Join(driver, network, endpoint, target, inside);
+            }
+        }
+
+        AddDefaultRoutes(inside, sandbox.Endpoints, e => indexes[e.Id]);
+        target.Route.Execute(inside);
+        StartNameServer(sandbox.ContainerId, sandbox.Endpoints, target);
+        firewall.Publish(PublishPlan.Resolve(sandbox.Ports, spec.Ports, sandbox.Endpoints, networks, options.AllowDirectRouting));
+    }
+
+    /// <summary>Gives the container the embedded server, if it is in a network that has names and has none yet.</summary>
+    private void StartNameServer(string containerId, IReadOnlyList<Endpoint> endpoints, SandboxNamespace target)
+    {
+        if (_nameServers.ContainsKey(containerId) || !endpoints.Any(e => networks.TryGet(e.NetworkId, out var state) && state.Network.HasNameService))
+        {
+            return;
+        }
+
+        _nameServers[containerId] = NameServer.Start(host.Thread, target, () => Find(containerId), Resolver, _forwarder, Upstream);
+    }
+
+    /// <summary>Containers that can reach nothing outside get no answers from there either.</summary>
+    private IReadOnlyList<IPAddress> Upstream(SandboxRecord asker) =>
+        asker.Sandbox.Endpoints.All(e => networks.TryGet(e.NetworkId, out var state) && state.Network.Spec.Internal)
+            ? []
+            : NameFiles.Upstream(asker.Spec, options);
+
+    private static int Join(INetworkDriver driver, NetworkState network, Endpoint endpoint, SandboxNamespace target, RouteBatch inside)
+    {
+        if (network.NeedsRepair)
+        {
+            driver.Ensure(network);
+            network.NeedsRepair = false;
+        }
+
+        return driver.Join(network, endpoint, target, inside);
+    }
+
+    /// <summary>Adds one interface to a namespace that is in use.</summary>
+    private static void JoinLive(IReadOnlyList<Endpoint> all, Endpoint endpoint, NetworkState network, INetworkDriver driver, SandboxNamespace target)
+    {
+        var inside = new RouteBatch();
+        var index = Join(driver, network, endpoint, target, inside);
+        var links = target.Route.Links();
+        AddDefaultRoutes(inside, all, e => e.Id == endpoint.Id ? index : links.FirstOrDefault(l => l.Name == e.InterfaceName)?.Index ?? 0);
+        target.Route.Execute(inside);
+    }
+
+    private static void AddDefaultRoutes(RouteBatch inside, IReadOnlyList<Endpoint> endpoints, Func<Endpoint, int> indexOf)
+    {
+        foreach (var family in (ReadOnlySpan<AddressFamily>)[AddressFamily.InterNetwork, AddressFamily.InterNetworkV6])
+        {
+            if (EndpointFactory.Gateway(endpoints, family) is { } gateway && indexOf(gateway) is var index and not 0)
+            {
+                ContainerInterface.AddDefaultRoutes(inside, gateway, index, v4: family == AddressFamily.InterNetwork, v6: family == AddressFamily.InterNetworkV6);
+            }
+        }
+    }
+
+    /// <summary>Senders over UDP that never pause would otherwise go on to whoever had the port before, or to nobody, for ever.</summary>
+    private void ForgetFlows(List<HeldPort> held)
+    {
+        var bindings = held.Select(h => h.Binding).Where(b => b.Protocol == PortProtocol.Udp).ToList();
+        if (bindings.Count > 0)
+        {
+            background.Thread.Run(() =>
+            {
+                using var connections = ConntrackSocket.Open();
+                bindings.ForEach(b => connections.Forget((byte)b.Protocol, b.HostPort, b.HostAddress));
+            });
+        }
+    }
+
+    /// <summary>Serves what arrives at the socket that holds a port, for as long as it is held.</summary>
+    private void Relay(string containerId, HeldPort held) => _ = new PortRelay(binding => RelayTarget(containerId, binding), host.Thread.OpenSocket).ServeAsync(held);
+
+    /// <summary>What IPv4 brings to the socket although the packet filter translates had no business there, and is shut out.</summary>
+    private IPEndPoint? RelayTarget(string containerId, PortBinding binding) =>
+        Find(containerId) is { } record && (binding.HostAddress.AddressFamily == AddressFamily.InterNetworkV6 || !options.FirewallV4)
+            ? PublishPlan.Target(record.Sandbox.Endpoints, networks, binding)
+            : null;
+
+    private List<PublishedPort> Published(SandboxRecord record) =>
+        PublishPlan.Resolve(record.Sandbox.Ports, record.Spec.Ports, record.Sandbox.Endpoints, networks, options.AllowDirectRouting);
+
+    /// <summary>Frees what is on record at once; the kernel's part happens on the other thread.</summary>
+    private void GiveUp(string containerId, IReadOnlyList<Endpoint> endpoints, List<HeldPort> held, Sandbox? sandbox)
+    {
+        if (_nameServers.Remove(containerId, out var server))
+        {
+            server.Dispose();
+        }
+
+        held.ForEach(ports.Release);
+        var leaving = new List<(INetworkDriver Driver, Endpoint Endpoint)>();
+        foreach (var endpoint in endpoints)
+        {
+            if (networks.TryGet(endpoint.NetworkId, out var network) && driverOf(network.Network) is { } driver)
+            {
+                leaving.Add((driver, endpoint));
+            }
+
+            networks.Remove(endpoint);
+        }
+
+        if (sandbox is null)
+        {
+            return;
+        }
+
+        store.DeleteSandbox(containerId);
+        background.Thread.Run(() => Bury(leaving, sandbox.NamespacePath));
+    }
+
+    private void Bury(List<(INetworkDriver Driver, Endpoint Endpoint)> leaving, string? path)
+    {
+        // The path first: interfaces whose container is gone go with it. Those whose namespace somebody still holds must leave the
+        // bridge all the same, for their addresses are free already.
+        if (path is not null)
+        {
+            NetworkNamespace.Unbind(path);
+        }
+
+        foreach (var (driver, endpoint) in leaving)
+        {
+            driver.Leave(endpoint, background.Route);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using System.Globalization;
+using Cais.Linux;
+using Cais.Oci.Runtime;
+
+namespace Cais.RuntimeCli.Commands;
+
+/// <summary><c>update</c>: other limits for a running container.</summary>
+internal static class UpdateCommand
+{
+    private static readonly string[] Values =
+    [
+        "resources|r", "blkio-weight", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-rt-period", "cpu-rt-runtime", "cpuset-cpus",
+        "cpuset-mems", "cpu-idle", "memory", "memory-reservation", "memory-swap", "kernel-memory", "kernel-memory-tcp", "pids-limit",
+        "l3-cache-schema", "mem-bw-schema",
+    ];
+
+    public static int Run(Invocation invocation, string[] args)
+    {
+        var options = Arguments.Parse(args, ["help|h"], Values);
+        using var container = invocation.Runtime.Load(options.Id("update"));
+        container.Update(options.Value("resources") is { } path ? Read(path) : FromOptions(options));
+        return 0;
+    }
+
+    private static LinuxResources Read(string path)
+    {
+        if (path != "-")
+        {
+            return Documents.ReadResources(Files.ReadAll(path), path);
+        }
+
+        using var input = new FileDescriptor(0, ownsHandle: false);
+        return Documents.ReadResources(Files.ReadAll(input, "standard input"), "standard input");
+    }
+
+    private static LinuxResources FromOptions(Arguments options) => new()
+    {
+        Memory = new MemoryResources
+        {
+            Limit = Bytes(options, "memory"),
+            Reservation = Bytes(options, "memory-reservation"),
+            Swap = Bytes(options, "memory-swap"),
+            Kernel = Bytes(options, "kernel-memory"),
+            KernelTCP = Bytes(options, "kernel-memory-tcp"),
+        },
+        Cpu = new CpuResources
+        {
+            Period = (ulong?)Number(options, "cpu-period"),
+            Quota = Number(options, "cpu-quota"),
+            Burst = (ulong?)Number(options, "cpu-burst"),
+            Shares = (ulong?)Number(options, "cpu-share"),
+            RealtimePeriod = (ulong?)Number(options, "cpu-rt-period"),
+            RealtimeRuntime = Number(options, "cpu-rt-runtime"),
+            Cpus = options.Value("cpuset-cpus"),
+            Mems = options.Value("cpuset-mems"),
+            Idle = Number(options, "cpu-idle"),
+        },
+        Pids = Number(options, "pids-limit") is { } pids ? new PidsResources { Limit = pids } : null,
+        BlockIO = Number(options, "blkio-weight") is { } weight ? new BlockIoResources { Weight = (ushort)weight } : null,
+    };
+
+    private static long? Number(Arguments options, string name) =>
+        options.Value(name) is not { Length: > 0 } text ? null
+        : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            ? number : throw new UsageException($"invalid value \"{text}\" for flag -{name}");
+
+    /// <summary>A number of bytes, also with k, m, g or t behind it.</summary>
+    private static long? Bytes(Arguments options, string name)
+    {
+        if (options.Value(name) is not { Length: > 0 } text)
+        {
+            return null;
+        }
+
+        var digits = text.TrimEnd('b', 'B');
+        var shift = char.ToLowerInvariant(digits.Length > 0 ? digits[^1] : '0') switch
+        {
+            'k' => 10,
+            'm' => 20,
+            'g' => 30,
+            't' => 40,
+            _ => 0,
+        };
+        return long.TryParse(shift > 0 ? digits[..^1] : digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            ? number << shift : throw new UsageException($"invalid value \"{text}\" for flag -{name}");
+    }
+}

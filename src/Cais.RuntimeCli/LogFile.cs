@@ -1,0 +1,47 @@
+using System.Globalization;
+using System.Text;
+using Cais.Linux;
+using Cais.Oci.Runtime;
+
+namespace Cais.RuntimeCli;
+
+/// <summary>The log that engines read errors from, in the form runc writes it (logrus): a JSON object a line, or text.</summary>
+internal sealed class LogFile(string? path, bool json, bool debug)
+{
+    public bool ToStandardError => path is null;
+
+    public void Error(string message) => Write("error", message);
+
+    public void Warning(string message) => Write("warning", message);
+
+    public void Debug(string message)
+    {
+        if (debug)
+        {
+            Write("debug", message);
+        }
+    }
+
+    private void Write(string level, string message)
+    {
+        var time = DateTime.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+        var line = json
+            ? new JsonText().BeginObject().Add("level", level).Add("msg", message).Add("time", time).EndObject().ToString()
+            : $"time=\"{time}\" level={level} msg=\"{message.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+        if (path is null)
+        {
+            Output.Error(line);
+            return;
+        }
+
+        try
+        {
+            using var file = Files.Open(path, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Append, 0x1a4);
+            Files.Write(file, Encoding.UTF8.GetBytes(line + "\n"));
+        }
+        catch (LinuxException e)
+        {
+            Output.Error($"{e.Message}\n{line}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+return Cais.RuntimeCli.CommandLine.Run(args);

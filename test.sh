@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# All tests: unit, integration (the real kernel) and end to end (the published programs and real clients). Needs root; installs
+# what it needs from Debian. Each suite runs in namespaces of its own (tests/isolate.sh) and is followed by a leak check.
+# Usage: test.sh [SUITE...]    only these, e.g. `test.sh Images EndToEnd`
+# The last line is `tests: N passed, N failed, N skipped`.
+set -uo pipefail
+cd "$(dirname "$0")"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+export CAIS_BIN=$PWD/artifacts/bin
+export CAIS_TEST_CACHE=${CAIS_TEST_CACHE:-/var/cache/cais-tests}
+results=$PWD/artifacts/tests
+passed=0 failed=0 skipped=0
+
+finish() {
+  echo "tests: $passed passed, $failed failed, $skipped skipped"
+  [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+  exit
+}
+give_up() {
+  echo "test.sh: $1" >&2
+  failed=$((failed + 1))
+  finish
+}
+
+[ "$(id -u)" = 0 ] || give_up "run me as root: integration tests make namespaces, mounts and cgroups"
+
+# Each line: a file that tells that it is there, and the package that brings it.
+install_packages() {
+  local missing=() file package
+  while read -r file package; do
+    [ -e "$file" ] || missing+=("$package")
+  done <<'PACKAGES'
+/usr/bin/gcc gcc
+/usr/include/stdio.h libc6-dev
+/usr/include/zlib.h zlib1g-dev
+/bin/busybox busybox-static
+/usr/sbin/debootstrap debootstrap
+/usr/bin/docker-registry docker-registry
+/usr/bin/tmux tmux
+/usr/sbin/nft nftables
+/sbin/ip iproute2
+/usr/bin/ps procps
+/usr/sbin/runc runc
+/usr/bin/crun crun
+/usr/bin/skopeo skopeo
+/usr/bin/umoci umoci
+/usr/bin/containerd containerd
+/usr/bin/strace strace
+/usr/bin/xz xz-utils
+/usr/bin/bzip2 bzip2
+/usr/bin/zstd zstd
+/usr/bin/dig dnsutils
+/usr/bin/objdump binutils
+/usr/bin/openssl openssl
+PACKAGES
+  command -v docker >/dev/null || missing+=(docker.io)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  echo "test.sh: installing ${missing[*]}"
+  # Packages that bring services must not start them: tests start their own.
+  local policy=/usr/sbin/policy-rc.d made=
+  if [ ! -e $policy ]; then printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy && made=1; fi
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  local status=$?
+  [ -z "$made" ] || rm -f $policy
+  return $status
+}
+
+install_packages || give_up "could not install the packages that the tests need"
+tests/debian-root.sh "$CAIS_TEST_CACHE" || give_up "could not make a Debian root file system"
+./build.sh || give_up "the build failed"
+dotnet build Cais.slnx -v quiet -clp:ErrorsOnly -nologo || give_up "the tests do not build"
+dotnet format whitespace --folder --verify-no-changes --exclude artifacts || give_up "the code is not formatted: run dotnet format"
+
+mkdir -p "$results"
+for folder in tests/*.Tests; do
+  suite=${folder#tests/}
+  if [ $# -gt 0 ] && ! printf '%s\n' "$@" | grep -qx -e "$suite" -e "$(sed 's/^Cais\.//; s/\.Tests$//' <<<"$suite")"; then continue; fi
+  log=$results/$suite.log
+  started=$SECONDS
+  tests/isolate.sh dotnet exec "$folder/bin/Debug/net10.0/$suite.dll" -noColor -noLogo >"$log" 2>&1
+  status=$?
+  summary=$(grep -oE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$log" | tail -1)
+  if [ -z "$summary" ]; then
+    tail -30 "$log"
+    echo "$suite: did not run to its end (exit code $status)"
+    failed=$((failed + 1))
+    continue
+  fi
+  read -r total errors fails skips <<<"$(grep -oE '[0-9]+' <<<"$summary" | paste -sd' ')"
+  leaks=$(grep -c '^leak: ' "$log")
+  if [ $((errors + fails + leaks)) -gt 0 ] || [ $status -ne 0 ]; then
+    grep -E -A 25 '^leak: |\[FAIL\]' "$log" | head -200
+    # A crash of the runner, or a leak, is a failure of its own.
+    [ $((errors + fails)) -gt 0 ] || failed=$((failed + 1))
+  else
+    passed=$((passed + 1)) # the leak check
+  fi
+  passed=$((passed + total - fails - skips))
+  failed=$((failed + errors + fails))
+  skipped=$((skipped + skips))
+  echo "$suite: $((total - fails - skips)) passed, $((errors + fails)) failed, $skips skipped, $leaks leaks, $((SECONDS - started)) s"
+done
+finish

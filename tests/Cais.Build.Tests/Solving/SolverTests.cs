@@ -1,0 +1,326 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Cais.Build.Cache;
+using Cais.Build.Graph;
+using Cais.Build.Language;
+using Cais.Build.Patterns;
+using Cais.Build.Planning;
+using Cais.Build.Solving;
+using Cais.Build.Tests.Planning;
+using Cais.Storage;
+
+namespace Cais.Build.Tests.Solving;
+
+[Trait("Tier", "integration")]
+public sealed class SolverTests : IDisposable
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("cais-build-test-").FullName;
+    private readonly string _context;
+    private readonly FakeExecutor _executor = new();
+    private Database _database;
+    private BuildCache _cache;
+
+    public SolverTests()
+    {
+        _context = Directory.CreateDirectory(Path.Combine(_root, "context")).FullName;
+        _database = Database.Open(Path.Combine(_root, "db"));
+        _cache = BuildCache.Open(Path.Combine(_root, "build"), _database);
+    }
+
+    public void Dispose()
+    {
+        _database.Dispose();
+        Cais.Linux.FileSystem.Trees.Remove(_root);
+    }
+
+    private void Write(string path, string content)
+    {
+        var full = Path.Combine(_context, path);
+        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+        File.WriteAllText(full, content);
+    }
+
+    private async Task<(StepResult Result, Progress Progress)> Build(string dockerfile, BuildOptions? options = null, string ignore = "")
+    {
+        var plan = await BuildPlanner.PlanAsync(
+            Dockerfile.Parse(new DockerfileSource("Dockerfile", dockerfile)), options ?? new BuildOptions(), new FakeImages(), TestContext.Current.CancellationToken);
+        var inputs = new Inputs(_context, IgnoreFile.Parse(ignore));
+        var progress = new Progress();
+        using var http = new HttpClient();
+        using var solver = new Solver(_cache, inputs, new StepRunner(_cache, inputs, _executor, http), progress);
+        return (await solver.SolveAsync(plan.Result, TestContext.Current.CancellationToken), progress);
+    }
+
+    /// <summary>The result's files with their contents; directories end in a slash.</summary>
+    private static SortedDictionary<string, string> Files(StepResult result)
+    {
+        var files = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var layer in result.Paths)
+        {
+            foreach (var path in Directory.EnumerateFileSystemEntries(layer, "*", SearchOption.AllDirectories))
+            {
+                var name = path[layer.Length..];
+                if (Directory.Exists(path))
+                {
+                    files[name + "/"] = "";
+                }
+                else
+                {
+                    files[name] = new FileInfo(path).LinkTarget is { } link ? "-> " + link : File.ReadAllText(path);
+                }
+            }
+        }
+
+        return files;
+    }
+
+    [Fact]
+    public async Task Copies_files_directories_and_heredocs()
+    {
+        Write("a.txt", "a");
+        Write("dir/b.txt", "b");
+        Write("dir/deep/c.txt", "c");
+        Write("skip/me", "x");
+        var (result, _) = await Build(
+            "FROM scratch\nWORKDIR /app\nCOPY a.txt renamed\nCOPY dir .\nCOPY d?r/*.txt /glob/\nCOPY --parents dir/./deep/c.txt /p/\nCOPY . /all/\nCOPY <<one <<two /here/\n1\none\n2\ntwo\n", null, "skip\n");
+        var files = Files(result);
+        Assert.Equal("a", files["/app/renamed"]);
+        Assert.Equal("b", files["/app/b.txt"]);
+        Assert.Equal("c", files["/app/deep/c.txt"]);
+        Assert.Equal("b", files["/glob/b.txt"]);
+        Assert.Equal("c", files["/p/deep/c.txt"]);
+        Assert.Equal("c", files["/all/dir/deep/c.txt"]);
+        Assert.Equal("1\n", files["/here/one"]);
+        Assert.Equal("2\n", files["/here/two"]);
+        Assert.DoesNotContain(files.Keys, k => k.Contains("skip", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_unchanged_input_rebuilds_nothing_and_a_changed_one_what_depends_on_it()
+    {
+        Write("a", "1");
+        Write("b", "1");
+        const string text = "FROM scratch\nCOPY a /a\nRUN write:/r:$x\nCOPY b /b\n";
+        var (first, built) = await Build(text);
+        Assert.Equal(3, built.Done.Count);
+        var (second, cached) = await Build(text);
+        Assert.Empty(cached.Done);
+        Assert.Equal(first.Id, second.Id);
+
+        // A touch is no change; permissions are.
+        File.SetLastWriteTimeUtc(Path.Combine(_context, "a"), DateTime.UnixEpoch);
+        Assert.Empty((await Build(text)).Progress.Done);
+        Write("b", "2");
+        var (third, partly) = await Build(text);
+        Assert.Single(partly.Done);
+        Assert.Equal("2", Files(third)["/b"]);
+        File.SetUnixFileMode(Path.Combine(_context, "a"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        Assert.Equal(3, (await Build(text)).Progress.Done.Count);
+    }
+
+    [Fact]
+    public async Task The_cache_survives_a_restart_and_a_layer_without_row_does_not()
+    {
+        Write("a", "1");
+        const string text = "FROM scratch\nCOPY a /a\n";
+        await Build(text);
+        var stray = Directory.CreateDirectory(Path.Combine(_root, "build", "layers", "stray", "fs")).FullName;
+        _database.Dispose();
+        _database = Database.Open(Path.Combine(_root, "db"));
+        _cache = BuildCache.Open(Path.Combine(_root, "build"), _database);
+        Assert.False(Directory.Exists(stray));
+        Assert.Empty((await Build(text)).Progress.Done);
+    }
+
+    [Fact]
+    public async Task A_changed_stage_with_the_same_output_rebuilds_nothing_after_it()
+    {
+        const string text = "FROM scratch AS a\nARG V\nRUN write:/out:same\nFROM scratch\nCOPY --from=a /out /out\nRUN write:/after:x\n";
+        await Build(text, new BuildOptions { Arguments = new Dictionary<string, string> { ["V"] = "1" } });
+        var (_, progress) = await Build(text, new BuildOptions { Arguments = new Dictionary<string, string> { ["V"] = "2" } });
+        Assert.Equal(["[a 2/2] RUN write:/out:same"], progress.Done);
+    }
+
+    [Fact]
+    public async Task Without_cache_everything_is_done_again()
+    {
+        const string text = "FROM scratch\nRUN write:/a:1\nRUN write:/b:1\n";
+        await Build(text);
+        Assert.Equal(2, (await Build(text, new BuildOptions { NoCache = true })).Progress.Done.Count);
+        Assert.Empty((await Build(text)).Progress.Done);
+    }
+
+    [Fact]
+    public async Task Independent_stages_run_at_the_same_time()
+    {
+        var (result, _) = await Build("FROM scratch AS a\nRUN meet:2\nFROM scratch AS b\nRUN meet:2:b\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n");
+        Assert.NotNull(result);
+    }
+
+    [Fact]
+    public async Task A_failed_command_names_its_step_and_stops_the_others()
+    {
+        var error = await Assert.ThrowsAsync<StepFailedException>(() => Build("FROM scratch AS a\nRUN fail:7\nFROM scratch AS b\nRUN hang\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n"));
+        Assert.Equal(7, error.ExitCode);
+        Assert.Contains("did not complete successfully: exit code: 7", error.Message, StringComparison.Ordinal);
+        Assert.Equal(2, error.Step.Range.Start.Line);
+        Assert.Equal(0, _executor.Running);
+        Assert.Empty(_cache.Usage());
+    }
+
+    [Fact]
+    public async Task A_missing_source_is_named()
+    {
+        var error = await Assert.ThrowsAsync<StepFailedException>(() => Build("FROM scratch\nCOPY nothing /\n"));
+        Assert.Contains("\"/nothing\": not found", error.Message, StringComparison.Ordinal);
+        Write("hidden", "x");
+        error = await Assert.ThrowsAsync<StepFailedException>(() => Build("FROM scratch\nCOPY hidden /\n", null, "hidden"));
+        Assert.Contains("\"/hidden\": not found", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Links_in_context_and_destination_stay_within_their_trees()
+    {
+        File.CreateSymbolicLink(Path.Combine(_context, "out"), "/etc/hostname");
+        await Assert.ThrowsAsync<StepFailedException>(() => Build("FROM scratch\nCOPY out /x\n"));
+        Write("f", "1");
+        var (result, _) = await Build("FROM scratch\nRUN link:/d:/../../inside\nCOPY f /d/f\n");
+        Assert.Equal("1", Files(result)["/inside/f"]);
+    }
+
+    [Fact]
+    public async Task Owners_and_modes_are_set()
+    {
+        Write("f", "1");
+        var (result, _) = await Build("FROM scratch\nRUN write:/etc/passwd:me:x:7:8::/:/\nCOPY --chown=me --chmod=u=rwX,go= f /f\n");
+        var path = result.Paths[^1] + "/f";
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
+        Cais.Linux.FileSystem.FileAt.Status(Cais.Linux.FileSystem.FileAt.CurrentDirectory, Encoding.UTF8.GetBytes(path + "\0"), out var status);
+        Assert.Equal((7u, 8u), (status.Uid, status.Gid));
+    }
+
+    [Fact]
+    public async Task Pruning_removes_what_is_not_in_use_and_it_is_built_again()
+    {
+        await Build("FROM scratch\nRUN write:/a:1\n");
+        Assert.Single(_cache.Prune());
+        Assert.Empty(_cache.Usage());
+        Assert.Single((await Build("FROM scratch\nRUN write:/a:1\n")).Progress.Done);
+    }
+
+    [Fact]
+    public async Task Whatever_changes_in_a_context_changes_the_result()
+    {
+        var random = new Random(1);
+        const string text = "FROM scratch\nCOPY . /c/\n";
+        for (var round = 0; round < 25; round++)
+        {
+            for (var change = random.Next(1, 4); change > 0; change--)
+            {
+                var path = Path.Combine(_context, $"d{random.Next(3)}", $"f{random.Next(4)}");
+                if (random.Next(4) == 0)
+                {
+                    if (Directory.Exists(Path.GetDirectoryName(path)))
+                    {
+                        File.Delete(path);
+                    }
+                }
+                else
+                {
+                    Write(Path.GetRelativePath(_context, path), random.Next(3).ToString(System.Globalization.CultureInfo.InvariantCulture));
+                }
+            }
+
+            var (result, _) = await Build(text);
+            var expected = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["/c/"] = "" };
+            foreach (var entry in Directory.EnumerateFileSystemEntries(_context, "*", SearchOption.AllDirectories))
+            {
+                var name = "/c/" + Path.GetRelativePath(_context, entry);
+                expected[Directory.Exists(entry) ? name + "/" : name] = Directory.Exists(entry) ? "" : File.ReadAllText(entry);
+            }
+
+            Assert.Equal(expected, Files(result));
+            Assert.Empty((await Build(text)).Progress.Done);
+        }
+    }
+
+    private sealed class Inputs(string context, IgnoreFile ignore) : IBuildInputs
+    {
+        public Task<ContextDirectory> OpenContextAsync(string name, CancellationToken cancellation) => Task.FromResult(new ContextDirectory(context, ignore));
+
+        public Task<IReadOnlyList<string>> OpenImageAsync(ImageIdentity image, CancellationToken cancellation) => Task.FromResult<IReadOnlyList<string>>([]);
+
+        public Task<ReadOnlyMemory<byte>?> FindSecretAsync(string id, CancellationToken cancellation) => Task.FromResult<ReadOnlyMemory<byte>?>(null);
+
+        public Task<string?> FindAgentAsync(string id, CancellationToken cancellation) => Task.FromResult<string?>(null);
+    }
+
+    private sealed class Progress : IBuildProgress
+    {
+        /// <summary>The steps that were done, not taken from the cache.</summary>
+        public ConcurrentQueue<string> Done { get; } = [];
+
+        public void Started(Step step)
+        {
+        }
+
+        public void Output(Step step, bool isError, ReadOnlySpan<byte> data)
+        {
+        }
+
+        public void Completed(Step step, bool wasCached, Exception? error)
+        {
+            if (!wasCached && error is null && step is not ImageStep)
+            {
+                Done.Enqueue(step.Name);
+            }
+        }
+    }
+
+    /// <summary>Understands a few words instead of running programs, and writes into the upper directory.</summary>
+    private sealed class FakeExecutor : IRunExecutor
+    {
+        private readonly TaskCompletionSource _met = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _waiting;
+        private int _running;
+
+        public int Running => _running;
+
+        public async Task<int> RunAsync(RunRequest request, IRunOutput output, CancellationToken cancellation)
+        {
+            Interlocked.Increment(ref _running);
+            try
+            {
+                var words = request.Arguments[^1].Split(':', 3);
+                var path = words.Length > 1 ? request.UpperDirectory + words[1] : "";
+                switch (words[0])
+                {
+                    case "write":
+                        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                        await File.WriteAllTextAsync(path, words[2], cancellation);
+                        return 0;
+                    case "link":
+                        File.CreateSymbolicLink(path, words[2]);
+                        return 0;
+                    case "fail":
+                        return int.Parse(words[1], System.Globalization.CultureInfo.InvariantCulture);
+                    case "meet":
+                        if (Interlocked.Increment(ref _waiting) == 2)
+                        {
+                            _met.SetResult();
+                        }
+
+                        await _met.Task.WaitAsync(TimeSpan.FromSeconds(30), cancellation);
+                        return 0;
+                    default:
+                        await Task.Delay(Timeout.Infinite, cancellation);
+                        return 0;
+                }
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _running);
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+using Cais.Api;
+using Cais.Engine.Containers;
+using Cais.Oci.Images;
+
+namespace Cais.Engine.Tests.Containers;
+
+public sealed class RulesTests
+{
+    public static TheoryData<string, HostConfig> Wrong => new()
+    {
+        { "Minimum memory limit allowed is 6MB", new HostConfig { Memory = 1 << 20 } },
+        { "Minimum memoryswap limit should be larger than memory limit, see usage", new HostConfig { Memory = 64 << 20, MemorySwap = 32 << 20 } },
+        { "You should always set the Memory limit when using Memoryswap limit, see usage", new HostConfig { MemorySwap = 32 << 20 } },
+        { "Invalid value: 101, valid memory swappiness range is 0-100", new HostConfig { MemorySwappiness = 101 } },
+        { "Conflicting options: Nano CPUs and CPU Quota cannot both be set", new HostConfig { NanoCpus = 1, CpuQuota = 5000 } },
+        { "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available", new HostConfig { NanoCpus = 3_000_000_000 } },
+        { "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)", new HostConfig { CpuPeriod = 1 } },
+        { "Invalid value 1,x for cpuset cpus", new HostConfig { CpusetCpus = "1,x" } },
+        { "Range of blkio weight is from 10 to 1000", new HostConfig { BlkioWeight = 5 } },
+        { "Invalid value 2000, range for oom score adj is [-1000, 1000]", new HostConfig { OomScoreAdj = 2000 } },
+        { "SHM size can not be less than 0", new HostConfig { ShmSize = -1 } },
+        { "can't create 'AutoRemove' container with restart policy", new HostConfig { AutoRemove = true, RestartPolicy = new() { Name = "always" } } },
+        { "invalid restart policy: unknown policy 'often'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'", new HostConfig { RestartPolicy = new() { Name = "often" } } },
+        { "invalid restart policy: maximum retry count can only be used with 'on-failure'", new HostConfig { RestartPolicy = new() { Name = "always", MaximumRetryCount = 3 } } },
+        { "invalid IPC mode: what", new HostConfig { IpcMode = "what" } },
+        { "invalid PID mode: what", new HostConfig { PidMode = "what" } },
+        { "invalid UTS mode: what", new HostConfig { UTSMode = "what" } },
+        { "invalid cgroup namespace mode: what", new HostConfig { CgroupnsMode = "what" } },
+        { "unknown capability: \"CAP_FLY\"", new HostConfig { CapAdd = ["CAP_FLY"] } },
+        { "unknown or invalid runtime name: nosuch", new HostConfig { Runtime = "nosuch" } },
+        { "logger: no log driver named 'nosuch' is registered", new HostConfig { LogConfig = new() { Type = "nosuch" } } },
+        { "bad format for add-host: \"x\"", new HostConfig { ExtraHosts = ["x"] } },
+        { "invalid IP address in add-host: \"y\"", new HostConfig { ExtraHosts = ["x:y"] } },
+        { "invalid port specification: \"99999/tcp\"", new HostConfig { PortBindings = new Dictionary<string, IReadOnlyList<PortBinding>?> { ["99999/tcp"] = null } } },
+        { "invalid --security-opt 2: \"what=ever\"", new HostConfig { SecurityOpt = ["what=ever"] } },
+        { "sysctl 'vm.swappiness' is not allowed", new HostConfig { Sysctls = new Dictionary<string, string> { ["vm.swappiness"] = "1" } } },
+        { "invalid device cgroup rule format: 'x 1:1 r'", new HostConfig { DeviceCgroupRules = ["x 1:1 r"] } },
+        { "invalid ulimit type: nofiles", new HostConfig { Ulimits = [new() { Name = "nofiles", Soft = 1, Hard = 1 }] } },
+        { "conflicting options: port publishing and the container type network mode", new HostConfig { NetworkMode = "container:x", PublishAllPorts = true } },
+    };
+
+    [Theory]
+    [MemberData(nameof(Wrong))]
+    public void What_the_host_cannot_give_is_refused_in_dockers_words(string message, HostConfig host)
+    {
+        var e = Assert.Throws<EngineException>(() => HostConfigRules.Check(new ContainerConfig(), host, TestHost.Options, TestHost.Facts));
+        Assert.Equal(message, e.Message);
+        Assert.Equal(ErrorKind.InvalidParameter, e.Kind);
+    }
+
+    [Fact]
+    public void Nothing_asked_for_is_nothing_wrong() => HostConfigRules.Check(new ContainerConfig(), new HostConfig(), TestHost.Options, TestHost.Facts);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("-web")]
+    [InlineData("we b")]
+    [InlineData("a")]
+    [InlineData("../x")]
+    public void A_name_that_is_none_is_refused(string name) => Assert.Throws<EngineException>(() => ConfigRules.CheckName(name));
+
+    [Fact]
+    public void The_request_goes_over_the_image()
+    {
+        var image = new ContainerDefaults
+        {
+            User = "app",
+            Env = ["A=image", "B=image"],
+            Entrypoint = ["/entry"],
+            Cmd = ["serve"],
+            WorkingDir = "/srv",
+            Labels = new Dictionary<string, string> { ["l"] = "image" },
+        };
+        var merged = ConfigRules.Merge(new ContainerConfig { Env = ["A=request"], Cmd = ["other"] }, image, new string('a', 64));
+        Assert.Equal(["A=request", "B=image"], merged.Env);
+        Assert.Equal(["/entry"], merged.Entrypoint);
+        Assert.Equal(["other"], merged.Cmd);
+        Assert.Equal(("app", "/srv", "image", new string('a', 12)), (merged.User, merged.WorkingDir, merged.Labels!["l"], merged.Hostname));
+    }
+
+    [Fact]
+    public void Who_replaces_the_entry_point_does_not_get_the_images_command()
+    {
+        var image = new ContainerDefaults { Entrypoint = ["/entry"], Cmd = ["serve"] };
+        var merged = ConfigRules.Merge(new ContainerConfig { Entrypoint = ["/mine"] }, image, new string('a', 64));
+        Assert.Equal(["/mine"], merged.Entrypoint);
+        Assert.Null(merged.Cmd);
+    }
+
+    [Fact]
+    public void An_empty_entry_point_takes_the_images_away()
+    {
+        var merged = ConfigRules.Merge(new ContainerConfig { Entrypoint = [""], Cmd = ["sh"] }, new ContainerDefaults { Entrypoint = ["/entry"] }, new string('a', 64));
+        Assert.Null(merged.Entrypoint);
+        Assert.Equal(["sh"], merged.Cmd);
+    }
+
+    [Theory]
+    [InlineData(Phase.Created, "Created")]
+    [InlineData(Phase.Running, "Up 5 minutes")]
+    [InlineData(Phase.Paused, "Up 5 minutes (Paused)")]
+    [InlineData(Phase.Restarting, "Restarting (7) 2 minutes ago")]
+    [InlineData(Phase.Exited, "Exited (7) 2 minutes ago")]
+    [InlineData(Phase.Dead, "Dead")]
+    public void A_status_is_told_as_docker_tells_it(Phase phase, string text)
+    {
+        var now = DateTimeOffset.UnixEpoch.AddDays(1);
+        var status = new ContainerStatus { Phase = phase, ExitCode = 7, StartedAt = now.AddMinutes(-5), FinishedAt = now.AddMinutes(-2) };
+        Assert.Equal(text, status.Describe(now));
+    }
+}
