@@ -144,6 +144,8 @@ namespace Cais.Api;
 [JsonSerializable(typeof(IReadOnlyDictionary<string, IReadOnlyList<string>>))]
 [JsonSerializable(typeof(IReadOnlyDictionary<string, AuthConfig>))]
 [JsonSerializable(typeof(ContainerPathStat))]
+[JsonSerializable(typeof(CheckpointCreateRequest))]
+[JsonSerializable(typeof(IReadOnlyList<CheckpointSummary>))]
 [JsonSerializable(typeof(VolumesDiskUsage))]
 [JsonSerializable(typeof(string))]
 public sealed partial class ApiJson : JsonSerializerContext;

@@ -35,13 +35,19 @@ public sealed class CaisEngine : IAsyncDisposable
     private readonly ContainerNetwork _networks;
     private readonly ContainerStarter _starter;
     private readonly ContainerRemover _remover;
+    private readonly HostMounts _hostMounts;
+    private readonly ContainerFiles _files;
+    private readonly ContainerCommit _commit;
+    private readonly ContainerCheckpoints _checkpoints;
 
     private CaisEngine(EngineServices services, Database database)
     {
         _services = services;
         _database = database;
         _networks = new ContainerNetwork(services);
-        _starter = new ContainerStarter(services, _networks);
+        var mounts = new HostMounts(services);
+        _starter = new ContainerStarter(services, _networks, mounts);
+        _hostMounts = mounts;
         _remover = new ContainerRemover(services);
         _creator = new ContainerCreator(services);
         _lifecycle = new ContainerLifecycle(services, _starter, _remover);
@@ -51,6 +57,9 @@ public sealed class CaisEngine : IAsyncDisposable
         _streams = new ContainerStreams(services, _starter);
         _updater = new ContainerUpdater(services);
         _statistics = new ContainerStatistics(services);
+        _files = new ContainerFiles(services, _starter);
+        _commit = new ContainerCommit(services, _lifecycle);
+        _checkpoints = new ContainerCheckpoints(services);
         var health = new HealthMonitor(services, _execs);
         _lifecycle.Started = health.Start;
         _lifecycle.Stopped = container =>
@@ -63,6 +72,8 @@ public sealed class CaisEngine : IAsyncDisposable
     public EngineOptions Options => _services.Options;
 
     public HostFacts Host => _services.Host;
+
+    internal CdiRegistry Cdi => _services.Cdi;
 
     public EventBus Events => _services.Events;
 
@@ -106,11 +117,12 @@ public sealed class CaisEngine : IAsyncDisposable
             Networks = NetworkController.Open(database, options.RunDirectory, networks),
             Shims = new ShimLauncher(loop, options, log),
             Seccomp = new SeccompSource(options.SeccompProfile),
+            Cdi = new CdiRegistry(options.CdiDirectories),
         };
         var engine = new CaisEngine(services, database);
         try
         {
-            var recovery = new ContainerRecovery(services, engine._lifecycle, engine._starter, engine._remover);
+            var recovery = new ContainerRecovery(services, engine._lifecycle, engine._starter, engine._remover, engine._hostMounts);
             var running = await recovery.Find().ConfigureAwait(false);
             await services.Networks.StartAsync(running, cancellation).ConfigureAwait(false);
             await recovery.Recover().ConfigureAwait(false);
@@ -140,6 +152,10 @@ public sealed class CaisEngine : IAsyncDisposable
     public ContainerInspectResponse Inspect(Container container, bool size) => _describer.Inspect(container, size);
 
     public Task Start(Container container) => _lifecycle.Start(container);
+
+    /// <summary>Starts it from a checkpoint.</summary>
+    public Task Start(Container container, string checkpoint, string? directory) =>
+        _lifecycle.Start(container, _checkpoints.Find(container, checkpoint, directory));
 
     public Task Stop(Container container, string? signal, int? seconds, CancellationToken cancellation) =>
         _lifecycle.Stop(container, signal, seconds, cancellation);
@@ -205,6 +221,29 @@ public sealed class CaisEngine : IAsyncDisposable
         });
         return new ContainerPruneResponse { ContainersDeleted = deleted, SpaceReclaimed = freed };
     }
+
+    // Files in containers.
+
+    public Task<PathStatus> StatPath(Container container, string path) => _files.Stat(container, path);
+
+    public Task GetArchive(Container container, string path, Func<PathStatus, Task<Stream>> begin, CancellationToken cancellation) =>
+        _files.Get(container, path, begin, cancellation);
+
+    public Task PutArchive(Container container, string path, Stream tar, bool keepKinds, bool asUser, CancellationToken cancellation) =>
+        _files.Put(container, path, tar, keepKinds, asUser, cancellation);
+
+    public Task Export(Container container, Func<Task<Stream>> begin, CancellationToken cancellation) => _files.Export(container, begin, cancellation);
+
+    public IReadOnlyList<FileChange> Changes(Container container) => _files.Changes(container);
+
+    public Task<ImageRecord> Commit(Container container, CommitContainer request, CancellationToken cancellation) => _commit.Run(container, request, cancellation);
+
+    public Task CreateCheckpoint(Container container, string name, string? directory, bool exit, CancellationToken cancellation) =>
+        _checkpoints.Create(container, name, directory, exit, cancellation);
+
+    public IReadOnlyList<string> ListCheckpoints(Container container, string? directory) => _checkpoints.List(container, directory);
+
+    public void RemoveCheckpoint(Container container, string name, string? directory) => _checkpoints.Remove(container, name, directory);
 
     // Commands in containers.
 

@@ -36,4 +36,6 @@ internal sealed record EngineServices
     public required ShimLauncher Shims { get; init; }
 
     public required SeccompSource Seccomp { get; init; }
+
+    public required CdiRegistry Cdi { get; init; }
 }

@@ -24,6 +24,7 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
         new("bip", null, "bip", FlagKind.Text, "IPv4 address for the default bridge"),
         new("bip6", null, "bip6", FlagKind.Text, "IPv6 address for the default bridge"),
         new("bridge", 'b', "bridge", FlagKind.Text, "Attach containers to a network bridge"),
+        new("cdi-spec-dir", null, "cdi-spec-dirs", FlagKind.List, "CDI specification directories to use"),
         new("cgroup-parent", null, "cgroup-parent", FlagKind.Text, "Set parent cgroup for all containers"),
         new("config-file", null, null, FlagKind.Text, "Daemon configuration file"),
         new("data-root", null, "data-root", FlagKind.Text, "Root directory of persistent state"),

@@ -3,6 +3,7 @@ using System.Net;
 using Cais.Api;
 using Cais.Daemon.Http;
 using Cais.Engine;
+using Cais.Engine.Containers;
 using Cais.Engine.Logging;
 using Cais.Images;
 using Cais.Networking;
@@ -107,7 +108,17 @@ internal sealed record DaemonOptions
             ShimPath = settings.Text("shim-path"),
             CgroupParent = settings.Text("cgroup-parent") is { Length: > 0 } parent ? "/" + parent.Trim('/') : "/cais",
             DefaultRuntime = settings.Text("default-runtime") ?? RuntimeChoice.BuiltIn,
-            Runtimes = settings.Runtimes.ToDictionary(r => r.Key, r => new RuntimeChoice { Path = r.Value.Path, Arguments = r.Value.Arguments }),
+            Runtimes = settings.Runtimes.ToDictionary(r => r.Key, r => new RuntimeChoice
+            {
+                Path = r.Value.Path,
+                Arguments = r.Value.Arguments,
+                Type = r.Value.Type,
+                ConfigPath = r.Value.ConfigPath,
+                TypeUrl = r.Value.TypeUrl,
+                BinaryName = r.Value.BinaryName,
+                SystemdCgroup = r.Value.SystemdCgroup,
+            }),
+            CdiDirectories = settings.List("cdi-spec-dir") is { Count: > 0 } directories ? [.. directories.Where(d => d.Length > 0)] : ["/etc/cdi", "/var/run/cdi"],
             DefaultShmSize = settings.Text("default-shm-size") is { } size ? SizeOf("default-shm-size", size) : 64 << 20,
             NoNewPrivileges = settings.Flag("no-new-privileges"),
             SeccompProfile = settings.Text("seccomp-profile"),
@@ -128,7 +139,7 @@ internal sealed record DaemonOptions
             NoProxy = settings.Text("no-proxy") ?? Environment.GetEnvironmentVariable("NO_PROXY"),
             Trace = Environment.GetEnvironmentVariable("CAIS_TRACE") is { Length: > 0 },
         };
-        return options.DefaultRuntime == RuntimeChoice.BuiltIn || options.Runtimes.ContainsKey(options.DefaultRuntime) || options.DefaultRuntime is "runc" or "crun"
+        return options.DefaultRuntime == RuntimeChoice.BuiltIn || options.Runtimes.ContainsKey(options.DefaultRuntime) || HostConfigRules.IsRuntime(options.DefaultRuntime, options)
             ? options
             : throw new ConfigurationException($"specified default runtime '{options.DefaultRuntime}' does not exist");
     }

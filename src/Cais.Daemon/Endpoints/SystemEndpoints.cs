@@ -182,10 +182,15 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options)
             DefaultAddressPools = options.Networks.DefaultAddressPools.Count == 0 ? null
                 : [.. options.Networks.DefaultAddressPools.Select(p => new SystemInfoDefaultAddressPool { Base = p.Base.ToString(), Size = p.Size })],
             FirewallBackend = new FirewallInfo { Driver = "nftables" },
-            CDISpecDirs = [],
+            CDISpecDirs = engine.Options.CdiDirectories,
+            DiscoveredDevices = Devices(),
             Warnings = [],
         };
     }
+
+    /// <summary>What <c>--device</c> and <c>--gpus</c> can name.</summary>
+    private IReadOnlyList<DeviceInfo>? Devices() =>
+        engine.Cdi.List().Devices is { Count: > 0 } devices ? [.. devices.Select(d => new DeviceInfo { Source = "cdi", ID = d })] : null;
 
     private async Task Events(ApiRequest request)
     {

@@ -49,7 +49,8 @@ internal sealed class ContainerNetwork(EngineServices services)
         File.WriteAllText(Path.Combine(directory, "resolv.conf"), services.Networks.ResolvConf(container.Id));
     }
 
-    public string HostnameOf(ContainerRecord container) =>
+    public string HostnameOf(ContainerRecord container) => Namespaces.ContainerOf(container.HostConfig.NetworkMode) is { } other
+        && services.Containers.Find(other)?.Record is { } shared && container.HostConfig.UTSMode != "host" ? HostnameOf(shared) :
         container.HostConfig.UTSMode == "host" || (container.HostConfig.NetworkMode == "host" && string.IsNullOrEmpty(container.Config.Hostname))
             ? services.Host.Hostname
             : container.Config.Hostname ?? "";

@@ -17,6 +17,7 @@ internal sealed class ShimLauncher : IDisposable
     private readonly EngineLog _log;
     private readonly string _directory;
     private readonly string _program;
+    private readonly ForeignShims _foreign;
     private Task<Shim>? _spare;
     private bool _disposed;
 
@@ -27,11 +28,17 @@ internal sealed class ShimLauncher : IDisposable
         _directory = options.ShimsDirectory;
         _program = options.ShimPath ?? Programs.Find("containerd-shim-cais-v2");
         Directory.CreateDirectory(_directory);
+        _foreign = new ForeignShims(loop, options);
     }
 
-    /// <summary>A shim for one container: the spare one, or a new one.</summary>
-    public async Task<Shim> Take()
+    /// <summary>A shim for one container: the spare one, or a new one; or another's, which is started with the container's bundle.</summary>
+    public async Task<Shim> Take(ResolvedRuntime runtime, string id, string bundle)
     {
+        if (runtime.Shim is { } program)
+        {
+            return await _foreign.Start(program, id, bundle).ConfigureAwait(false);
+        }
+
         Task<Shim>? spare;
         lock (_gate)
         {
@@ -72,11 +79,11 @@ internal sealed class ShimLauncher : IDisposable
     }
 
     /// <summary>Connects to a shim that was there before this engine was; null when it is gone.</summary>
-    public async Task<Shim?> Connect(string socket)
+    public async Task<Shim?> Connect(string socket, string? service = null)
     {
         try
         {
-            return new Shim(socket, await TtrpcClient.ConnectAsync(_loop, socket).ConfigureAwait(false));
+            return new Shim(socket, await ForeignShims.Connect(_loop, socket).ConfigureAwait(false), service ?? TaskClient.V2);
         }
         catch (LinuxException e) when (e.Errno is Errno.ENOENT or Errno.ECONNREFUSED)
         {
@@ -123,6 +130,7 @@ internal sealed class ShimLauncher : IDisposable
     /// <summary>Ends the spare; shims of containers go on.</summary>
     public void Dispose()
     {
+        _foreign.Dispose();
         Task<Shim>? spare;
         lock (_gate)
         {
