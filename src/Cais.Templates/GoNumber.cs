@@ -1,8 +1,7 @@
 using System.Globalization;
 using System.Numerics;
-using Cais.Cli.CommandLine;
 
-namespace Cais.Cli.Values;
+namespace Cais.Templates;
 
 /// <summary>Numbers and truth values as Go's strconv reads them, with its error sentences.</summary>
 internal static class GoNumber

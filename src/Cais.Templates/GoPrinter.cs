@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>Values as Go's fmt prints them with <c>%v</c>.</summary>
 internal static class GoPrinter

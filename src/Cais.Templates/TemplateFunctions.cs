@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>A function was called with too few or too many arguments.</summary>
 internal sealed class WrongArgumentsException(string message) : FormatException(message);
@@ -15,7 +15,7 @@ internal sealed class WrongTypeException(int argument, string expected, object? 
 
     /// <summary>For a constant Go says what was found, for anything else of what type it is.</summary>
     public string Describe(bool constant) =>
-        constant ? $"expected {expected}; found {(value is string text ? CommandLine.GoQuote.Quote(text) : GoPrinter.Text(value))}"
+        constant ? $"expected {expected}; found {(value is string text ? GoQuote.Quote(text) : GoPrinter.Text(value))}"
         : value is null ? $"invalid value; expected {expected}"
         : $"wrong type for value; expected {expected}; got {GoPrinter.TypeName(value)}";
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>JSON in and out as Go's encoding/json has it.</summary>
 internal static class GoJson

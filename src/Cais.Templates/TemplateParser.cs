@@ -1,6 +1,5 @@
-using Cais.Cli.CommandLine;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>Builds the tree of a template from its tokens, with the grammar and the error sentences of Go's text/template.</summary>
 internal sealed class TemplateParser

@@ -1,7 +1,7 @@
 using System.Collections;
 using System.Text.Json;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>
 /// An object whose fields templates can name. Values are null, bool, string, long, ulong, double, <see cref="IReadOnlyList{T}"/> of

@@ -1,4 +1,4 @@
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>Takes a template apart into tokens: text outside of <c>{{ }}</c>, words inside.</summary>
 internal sealed class Lexer(string source)
@@ -275,7 +275,7 @@ internal sealed class Lexer(string source)
 
         // Up to and with the first character that makes it none.
         var valid = text.AsSpan().IndexOfAnyExcept("+-.0123456789_");
-        return Fail($"bad number syntax: {CommandLine.GoQuote.Quote(valid < 0 ? text : text[..(valid + 1)])}");
+        return Fail($"bad number syntax: {GoQuote.Quote(valid < 0 ? text : text[..(valid + 1)])}");
     }
 
     private void SkipAlphanumeric()

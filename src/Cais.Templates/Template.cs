@@ -1,4 +1,4 @@
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>A function that templates can call.</summary>
 /// <param name="arguments">Evaluated, in order; the last may come through a pipe.</param>

@@ -1,4 +1,4 @@
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>eq, lt and their kin: values of one basic kind compare, everything else is a mistake.</summary>
 internal static class Comparison

@@ -1,7 +1,6 @@
 using System.Globalization;
-using Cais.Cli.Values;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>Number constants of templates: Go's notations for integers and floating point numbers.</summary>
 internal static class NumberText

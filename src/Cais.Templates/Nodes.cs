@@ -1,6 +1,5 @@
-using Cais.Cli.CommandLine;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>A part of a parsed template. <see cref="object.ToString"/> gives it back in template notation, for error messages.</summary>
 internal abstract record Node(int Position);

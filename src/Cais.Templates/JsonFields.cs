@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>
 /// Finds members of the daemon's records by the names that docker's templates use: those of the wire, or those of Go's types, which

@@ -1,4 +1,4 @@
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>Walks a template's tree over its data.</summary>
 internal sealed class TemplateExecutor(Template template, TextWriter output)
@@ -319,7 +319,7 @@ internal sealed class TemplateExecutor(Template template, TextWriter output)
             case GoMap map when map.TryGet(name, out var member):
                 return member;
             case GoMap { MissingKeyIsError: true }:
-                throw Error(node, $"map has no entry for key {CommandLine.GoQuote.Quote(name)}");
+                throw Error(node, $"map has no entry for key {GoQuote.Quote(name)}");
             case GoMap:
                 return null;
             case null:

@@ -1,6 +1,5 @@
-using Cais.Cli.CommandLine;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 internal enum TokenKind
 {

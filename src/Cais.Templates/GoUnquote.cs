@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>Reads Go's string and character literals.</summary>
 internal static class GoUnquote

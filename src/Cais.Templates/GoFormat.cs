@@ -1,8 +1,7 @@
 using System.Globalization;
 using System.Text;
-using Cais.Cli.CommandLine;
 
-namespace Cais.Cli.Templates;
+namespace Cais.Templates;
 
 /// <summary>Go's Printf: verbs, flags, width, precision, and its way to show mistakes in the output rather than fail.</summary>
 internal static class GoFormat

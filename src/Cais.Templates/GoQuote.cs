@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Cais.Cli.CommandLine;
+namespace Cais.Templates;
 
 /// <summary>Go's <c>%q</c>: a string in double quotes with escapes.</summary>
 internal static class GoQuote
