@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Cais.Engine.Io;
 
-namespace Cais.Engine.Logs;
+namespace Cais.Engine.Logs.Files;
 
 /// <summary>
 /// One line of docker's json-file format: <c>{"log":"text\n","stream":"stdout","attrs":{…},"time":"2026-01-02T03:04:05.6Z"}</c>. Written by hand

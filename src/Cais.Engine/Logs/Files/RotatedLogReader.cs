@@ -1,34 +1,35 @@
 using System.Runtime.CompilerServices;
 
-namespace Cais.Engine.Logs;
+namespace Cais.Engine.Logs.Files;
 
 /// <summary>Reads a container's log, from its files and, when following, from what is still being written.</summary>
-internal static class JsonFileReader
+internal static class RotatedLogReader
 {
     private const int BlockSize = 64 << 10;
 
+    /// <param name="format">How entries are written.</param>
     /// <param name="path">The newest file.</param>
     /// <param name="live">The log being written, or null when the container is not running: then there is nothing to follow.</param>
     /// <param name="query">What to read.</param>
     /// <param name="cancellation">Ends the reading.</param>
     public static async IAsyncEnumerable<(LogEntry Entry, string? Attributes)> Read(
-        string path, JsonFileLog? live, LogQuery query, [EnumeratorCancellation] CancellationToken cancellation)
+        ILogFormat format, string path, RotatedLog? live, LogQuery query, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        live?.Flush();
-        var (first, last) = live?.Segments ?? (1 - JsonFileLog.Files(path).Count(), 0);
-        Stream? Open(int number) => live is not null ? live.OpenSegment(number) : JsonFileLog.OpenSegment(path, -number);
+        _ = live?.Flush();
+        var (first, last) = live?.Segments ?? (1 - RotatedLog.Files(path).Count(), 0);
+        Stream? Open(int number) => live is not null ? live.OpenSegment(number) : RotatedLog.OpenSegment(path, -number);
 
         var skip = 0L;
         var number = first;
         if (query.Tail is { } tail)
         {
-            (number, skip) = FindTail(Open, first, last, tail);
+            (number, skip) = FindTail(format, Open, first, last, tail);
         }
 
         var stream = Open(number);
         try
         {
-            var lines = new LineReader();
+            var records = new RecordReader(format);
             while (true)
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -36,9 +37,9 @@ internal static class JsonFileReader
                 var state = live?.State;
                 if (stream is not null)
                 {
-                    while (lines.TryFill(stream))
+                    while (records.TryFill(stream))
                     {
-                        while (lines.TryNext(out var line))
+                        while (records.TryNext(out var record))
                         {
                             if (skip > 0)
                             {
@@ -46,7 +47,7 @@ internal static class JsonFileReader
                                 continue;
                             }
 
-                            if (!JsonLine.TryRead(line.Span, out var entry, out var attributes))
+                            if (!format.TryRead(record.Span, out var entry, out var attributes))
                             {
                                 continue;
                             }
@@ -70,7 +71,7 @@ internal static class JsonFileReader
                 {
                     stream?.Dispose();
                     stream = Open(++number);
-                    lines = new LineReader();
+                    records = new RecordReader(format);
                     continue;
                 }
 
@@ -92,13 +93,13 @@ internal static class JsonFileReader
         (entry.Stream == Io.StreamKind.Stderr ? query.Stderr : query.Stdout) && !(entry.Time < query.Since);
 
     /// <summary>Where the last <paramref name="tail"/> lines begin: the file, and how many of its lines to pass over.</summary>
-    private static (int Number, long Skip) FindTail(Func<int, Stream?> open, int first, int last, int tail)
+    private static (int Number, long Skip) FindTail(ILogFormat format, Func<int, Stream?> open, int first, int last, int tail)
     {
         var missing = (long)tail;
         for (var number = last; number >= first; number--)
         {
             using var stream = open(number);
-            var count = stream is null ? 0 : CountLines(stream);
+            var count = stream is null ? 0 : format.Count(stream);
             if (count >= missing || number == first)
             {
                 return (number, Math.Max(0, count - missing));
@@ -110,25 +111,13 @@ internal static class JsonFileReader
         return (first, 0);
     }
 
-    private static long CountLines(Stream stream)
-    {
-        var buffer = new byte[BlockSize];
-        var count = 0L;
-        int read;
-        while ((read = stream.Read(buffer)) > 0)
-        {
-            count += buffer.AsSpan(0, read).Count((byte)'\n');
-        }
-
-        return count;
-    }
-
-    /// <summary>Cuts a growing file into lines; a line without its newline waits for the rest.</summary>
-    private sealed class LineReader
+    /// <summary>Cuts a growing file into records; one that is not all there waits for the rest. What follows damage is passed over.</summary>
+    private sealed class RecordReader(ILogFormat format)
     {
         private byte[] _buffer = new byte[BlockSize];
         private int _start;
         private int _end;
+        private bool _damaged;
 
         /// <summary>Reads what there is; false at the end of what has been written so far.</summary>
         public bool TryFill(Stream stream)
@@ -150,18 +139,20 @@ internal static class JsonFileReader
             return read > 0;
         }
 
-        public bool TryNext(out ReadOnlyMemory<byte> line)
+        public bool TryNext(out ReadOnlyMemory<byte> record)
         {
-            var newline = _buffer.AsSpan(_start, _end - _start).IndexOf((byte)'\n');
-            if (newline < 0)
+            record = default;
+            var length = _damaged ? ILogFormat.Damaged : format.LengthOf(_buffer.AsSpan(_start, _end - _start));
+            if (length == ILogFormat.Damaged)
             {
-                line = default;
+                _damaged = true;
+                _start = _end;
                 return false;
             }
 
-            line = _buffer.AsMemory(_start, newline + 1);
-            _start += newline + 1;
-            return true;
+            record = _buffer.AsMemory(_start, length);
+            _start += length;
+            return length > 0;
         }
     }
 }

@@ -1,42 +1,57 @@
 using System.Buffers;
 using System.IO.Compression;
-using Cais.Engine.Io;
+using Cais.Engine.Logging;
 using Cais.Linux.Status;
 using Microsoft.Win32.SafeHandles;
 
-namespace Cais.Engine.Logs;
+namespace Cais.Engine.Logs.Files;
 
 /// <summary>
-/// A container's output on disk, in docker's json-file format and file names: <c>id-json.log</c> being written, <c>id-json.log.1</c> the one before, and
+/// A container's output on disk, in docker's file names: <c>id-json.log</c> being written, <c>id-json.log.1</c> the one before, and
 /// so on. Append from any thread; any number of readers at once, each of which sees every line once, whatever is rotated meanwhile.
 /// </summary>
-internal sealed class JsonFileLog : IDisposable
+internal sealed class RotatedLog : ILogSink
 {
     private readonly Lock _gate = new();
     private readonly ArrayBufferWriter<byte> _buffer = new(4096);
+    private readonly CancellationTokenSource _disposing = new();
     private readonly string _path;
-    private readonly LogOptions _options;
-    private readonly byte[] _attributes;
+    private readonly ILogFormat _format;
+    private readonly FileLogOptions _options;
+    private readonly EngineLog? _log;
     private SafeFileHandle _file;
     private long _size;
     private int _current;
     private bool _ended;
+    private bool _failing;
+    private Task _compressing = Task.CompletedTask;
     private TaskCompletionSource _changed = NewSignal();
 
-    public JsonFileLog(string path, LogOptions options)
+    /// <param name="path">The newest file; the older ones stand beside it.</param>
+    /// <param name="format">How entries are written.</param>
+    /// <param name="options">How large and how many files.</param>
+    /// <param name="log">Hears of a disk that takes nothing.</param>
+    public RotatedLog(string path, ILogFormat format, FileLogOptions options, EngineLog? log = null)
     {
         _path = path;
+        _format = format;
         _options = options;
-        _attributes = JsonLine.WriteAttributes(options.Attributes);
+        _log = log;
+        foreach (var left in Directory.GetFiles(System.IO.Path.GetDirectoryName(path)!, System.IO.Path.GetFileName(path) + ".*.tmp"))
+        {
+            File.Delete(left);
+        }
+
         _file = OpenForAppend(path);
-        _size = CutTornLine(_file);
+        _size = CutTornRecord();
         _current = options.MaxFiles;
     }
 
     public string Path => _path;
 
-    /// <summary>Writes entries to the file, in one write, and wakes those who follow.</summary>
-    public void Append(StreamKind stream, DateTimeOffset time, ReadOnlySpan<byte> line)
+    public ILogFormat Format => _format;
+
+    public void Append(in LogLine line)
     {
         lock (_gate)
         {
@@ -45,7 +60,7 @@ internal sealed class JsonFileLog : IDisposable
                 return;
             }
 
-            JsonLine.Write(_buffer, time, stream, line, _attributes);
+            _format.Write(_buffer, line);
             if (_buffer.WrittenCount >= 64 << 10)
             {
                 WriteOut();
@@ -53,8 +68,8 @@ internal sealed class JsonFileLog : IDisposable
         }
     }
 
-    /// <summary>Brings what was appended to the file. A burst of lines costs one write.</summary>
-    public void Flush()
+    /// <summary>Brings what was appended to the file, a burst of lines in one write, and wakes those who follow.</summary>
+    public Task? Flush()
     {
         lock (_gate)
         {
@@ -63,6 +78,8 @@ internal sealed class JsonFileLog : IDisposable
                 WriteOut();
             }
         }
+
+        return null;
     }
 
     /// <summary>No more will come: followers read to the end and stop.</summary>
@@ -86,6 +103,11 @@ internal sealed class JsonFileLog : IDisposable
     public void Dispose()
     {
         Complete();
+        _disposing.Cancel();
+
+        // Looks at the token between blocks: soon.
+        _compressing.Wait();
+        _disposing.Dispose();
         lock (_gate)
         {
             _file.Dispose();
@@ -168,14 +190,32 @@ internal sealed class JsonFileLog : IDisposable
 
     private void WriteOut()
     {
-        RandomAccess.Write(_file, _buffer.WrittenSpan, _size);
-        _size += _buffer.WrittenCount;
-        _buffer.ResetWrittenCount();
-        if (_options.MaxSize > 0 && _size >= _options.MaxSize)
+        try
         {
-            Rotate();
+            RandomAccess.Write(_file, _buffer.WrittenSpan, _size);
+            _size += _buffer.WrittenCount;
+            if (_options.MaxSize > 0 && _size >= _options.MaxSize)
+            {
+                Rotate();
+            }
+
+            if (_failing)
+            {
+                _failing = false;
+                _log?.Info("the container's log is written again", ("file", _path));
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A full disk costs lines; it must not cost the container, which knows nothing of its log.
+            if (!_failing)
+            {
+                _failing = true;
+                _log?.Error("the container's log cannot be written: lines are lost", ("file", _path), ("error", e.Message));
+            }
         }
 
+        _buffer.ResetWrittenCount();
         var changed = _changed;
         _changed = NewSignal();
         changed.TrySetResult();
@@ -191,6 +231,8 @@ internal sealed class JsonFileLog : IDisposable
         }
         else
         {
+            File.Delete($"{_path}.{_options.MaxFiles - 1}");
+            File.Delete($"{_path}.{_options.MaxFiles - 1}.gz");
             for (var i = _options.MaxFiles - 1; i >= 1; i--)
             {
                 var from = i == 1 ? _path : $"{_path}.{i - 1}";
@@ -205,7 +247,9 @@ internal sealed class JsonFileLog : IDisposable
 
             if (_options.Compress)
             {
-                Compress($"{_path}.1");
+                var finished = _current;
+                _compressing = _compressing.ContinueWith(
+                    _ => Compress(finished), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }
 
@@ -214,18 +258,54 @@ internal sealed class JsonFileLog : IDisposable
         _file = OpenForAppend(_path);
     }
 
-    /// <summary>Into another file first: at no moment is the text in neither.</summary>
-    private static void Compress(string path)
+    /// <summary>
+    /// Not on the thread that reads the container's pipes, which serves all containers. Into another file first: at no moment is the text in neither.
+    /// The file may grow older meanwhile.
+    /// </summary>
+    private void Compress(int number)
     {
-        var temporary = path + ".gz.tmp";
-        using (var from = File.OpenRead(path))
-        using (var to = new GZipStream(File.Create(temporary), CompressionLevel.Fastest))
+        var temporary = $"{_path}.{number}.tmp";
+        try
         {
-            from.CopyTo(to);
-        }
+            var token = _disposing.Token;
+            using (var from = OpenSegment(number))
+            {
+                if (from is not FileStream)
+                {
+                    return;
+                }
 
-        File.Move(temporary, path + ".gz", overwrite: true);
-        File.Delete(path);
+                using var to = new GZipStream(File.Create(temporary), CompressionLevel.Fastest);
+                var block = new byte[128 << 10];
+                int read;
+                while ((read = from.Read(block)) > 0)
+                {
+                    token.ThrowIfCancellationRequested();
+                    to.Write(block, 0, read);
+                }
+            }
+
+            lock (_gate)
+            {
+                var path = $"{_path}.{_current - number}";
+                if (File.Exists(path) && !_disposing.IsCancellationRequested)
+                {
+                    File.Move(temporary, path + ".gz", overwrite: true);
+                    File.Delete(path);
+                    return;
+                }
+            }
+
+            File.Delete(temporary);
+        }
+        catch (OperationCanceledException)
+        {
+            File.Delete(temporary);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _log?.Warn("a container's log could not be compressed", ("file", _path), ("error", e.Message));
+        }
     }
 
     private static SafeFileHandle OpenForAppend(string path)
@@ -235,36 +315,16 @@ internal sealed class JsonFileLog : IDisposable
         return file;
     }
 
-    /// <summary>A daemon that was killed in mid-write leaves half a line; what comes next must not be glued to it. Returns the size.</summary>
-    private static long CutTornLine(SafeFileHandle file)
+    /// <summary>A daemon that was killed in mid-write leaves half a record; what comes next must not be glued to it. Returns the size.</summary>
+    private long CutTornRecord()
     {
-        var size = RandomAccess.GetLength(file);
-        var buffer = new byte[4096];
-        for (var end = size; end > 0;)
+        var whole = _format.WholeLength(_file);
+        if (whole < RandomAccess.GetLength(_file))
         {
-            var start = Math.Max(0, end - buffer.Length);
-            var read = RandomAccess.Read(file, buffer.AsSpan(0, (int)(end - start)), start);
-            var newline = buffer.AsSpan(0, read).LastIndexOf((byte)'\n');
-            if (newline >= 0)
-            {
-                var keep = start + newline + 1;
-                if (keep < size)
-                {
-                    RandomAccess.SetLength(file, keep);
-                }
-
-                return keep;
-            }
-
-            end = start;
+            RandomAccess.SetLength(_file, whole);
         }
 
-        if (size > 0)
-        {
-            RandomAccess.SetLength(file, 0);
-        }
-
-        return 0;
+        return whole;
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
