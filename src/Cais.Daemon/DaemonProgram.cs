@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Cais.Daemon.Configuration;
 using Cais.Daemon.Endpoints;
 using Cais.Daemon.Http;
+using Cais.Daemon.Metrics;
 using Cais.Engine;
 using Cais.Engine.Logging;
 
@@ -48,18 +49,18 @@ internal static class DaemonProgram
         var log = new EngineLog(Console.Error, options.LogLevel, options.LogJson);
         try
         {
-            return await Serve(options, log).ConfigureAwait(false);
+            return await Serve(settings, options, log).ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // The last word of a daemon that cannot go on.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            log.Error("failed to start daemon", ("error", Errors.Detail(e)));
+            log.Error("failed to start daemon", ("error", e is ConfigurationException ? e.Message : Errors.Detail(e)));
             return 1;
         }
     }
 
-    private static async Task<int> Serve(DaemonOptions options, EngineLog log)
+    private static async Task<int> Serve(DaemonSettings settings, DaemonOptions options, EngineLog log)
     {
         using var ending = new CancellationTokenSource();
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
@@ -71,16 +72,23 @@ internal static class DaemonProgram
         await using (engine.ConfigureAwait(false))
         {
             var router = new Router();
-            new SystemEndpoints(engine, options).Map(router);
+            var system = new SystemEndpoints(engine, options, [.. doors.Unprotected]);
+            system.Map(router);
             new ContainerEndpoints(engine).Map(router);
             new ExecEndpoints(engine).Map(router);
             new ImageEndpoints(engine).Map(router);
             new NetworkEndpoints(engine).Map(router);
             new VolumeEndpoints(engine).Map(router);
+            new SwarmEndpoints().Map(router);
+            new PluginEndpoints().Map(router);
+            new DebugEndpoints(engine).Map(router);
+            var metrics = options.Metrics is null ? null : new DaemonMetrics(engine, system.Id);
+            await using var metricsServer = metrics is null ? null : await MetricsServer.Start(metrics, options.Metrics!, ending.Token).ConfigureAwait(false);
+            using var reload = new Reload(engine, options, system.Id, log, () => DaemonSettings.Load(settings.Arguments));
             var server = new ApiServer(doors.Listeners);
             await using (server.ConfigureAwait(false))
             {
-                var application = new ApiApplication(router, options.OldestApi, $"Cais/{Product.Version} (linux)", options.Engine.Experimental, log);
+                var application = new ApiApplication(router, options.OldestApi, $"Cais/{Product.Version} (linux)", options.Engine.Experimental, log, metrics);
                 await server.Start(application, ending.Token).ConfigureAwait(false);
                 doors.Opened();
                 foreach (var door in doors.Listeners)

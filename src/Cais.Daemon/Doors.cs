@@ -14,15 +14,18 @@ namespace Cais.Daemon;
 internal sealed class Doors
 {
     private const string DefaultSocket = "/run/docker.sock";
-    private const string OtherSocket = "/run/cais.sock";
+    private const string OtherSocket = "/run/cais/docker.sock";
 
-    private readonly string _group;
+    private readonly uint _group;
 
-    private Doors(IReadOnlyList<Listener> listeners, string group)
+    private Doors(IReadOnlyList<Listener> listeners, uint group)
     {
         Listeners = listeners;
         _group = group;
     }
+
+    /// <summary>Addresses that serve everybody who reaches them, for warnings.</summary>
+    public IEnumerable<string> Unprotected => Listeners.Where(l => l is { Address: TcpAddress, Tls: null }).Select(l => "http://" + l.Address.Describe());
 
     public IReadOnlyList<Listener> Listeners { get; }
 
@@ -59,7 +62,7 @@ internal sealed class Doors
             }
         }
 
-        return new Doors(listeners, options.SocketGroup);
+        return new Doors(listeners, GroupId(options.SocketGroup, options.SocketGroupGiven));
     }
 
     /// <summary>Sockets exist now: only root and the group may use them.</summary>
@@ -67,7 +70,7 @@ internal sealed class Doors
     {
         foreach (var path in SocketPaths())
         {
-            PathAttributes.ChangeOwner(path, 0, GroupId(_group));
+            PathAttributes.ChangeOwner(path, 0, _group);
             PathAttributes.ChangeMode(path, 0b110_110_000);
         }
     }
@@ -218,8 +221,8 @@ internal sealed class Doors
         }
     }
 
-    /// <summary>The group's number by /etc/group, or root's where there is no such group.</summary>
-    private static uint GroupId(string name)
+    /// <summary>The group's number by /etc/group. Root's where there is no such group, unless the user asked for it.</summary>
+    private static uint GroupId(string name, bool given)
     {
         if (uint.TryParse(name, out var number))
         {
@@ -238,6 +241,6 @@ internal sealed class Doors
             }
         }
 
-        return 0;
+        return given ? throw new ConfigurationException($"could not change group of the unix socket to {name}: group {name} not found") : 0u;
     }
 }

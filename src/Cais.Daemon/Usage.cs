@@ -13,7 +13,7 @@ internal static class Usage
         to.WriteLine("A container engine that speaks Docker's API.");
         to.WriteLine();
         to.WriteLine("Options:");
-        foreach (var flag in DaemonFlag.All.OrderBy(f => f.Name, StringComparer.Ordinal))
+        foreach (var flag in DaemonFlag.All.Where(f => !f.FileOnly).OrderBy(f => f.Name, StringComparer.Ordinal))
         {
             var letter = flag.Letter is { } l ? $"-{l}, " : "    ";
             var kind = flag.Kind switch
@@ -21,7 +21,7 @@ internal static class Usage
                 FlagKind.Bool => "",
                 FlagKind.Number => " int",
                 FlagKind.List => " list",
-                FlagKind.Map => " map",
+                FlagKind.Map or FlagKind.Object => " map",
                 _ => " string",
             };
             to.WriteLine($"  {letter}--{(flag.Name + kind).PadRight(32)} {flag.Meaning}");

@@ -52,9 +52,9 @@ public sealed class CaisEngine : IAsyncDisposable
         _creator = new ContainerCreator(services);
         _lifecycle = new ContainerLifecycle(services, _starter, _remover);
         _execs = new ExecService(services, _starter);
-        _describer = new ContainerDescriber(services, _networks, _starter, _execs);
+        _describer = new ContainerDescriber(services, _networks, _execs);
         _lister = new ContainerLister(services, _networks);
-        _streams = new ContainerStreams(services, _starter);
+        _streams = new ContainerStreams(services);
         _updater = new ContainerUpdater(services);
         _statistics = new ContainerStatistics(services);
         _files = new ContainerFiles(services, _starter);
@@ -81,6 +81,14 @@ public sealed class CaisEngine : IAsyncDisposable
 
     public ImageStore Images => _services.Images;
 
+    public HealthCounters HealthChecks => _services.HealthChecks;
+
+    /// <summary>The log drivers that containers may name.</summary>
+    public static IReadOnlyList<string> LogDriverNames => LogDrivers.Names;
+
+    /// <summary>Holds a log driver's name and options against what there is. Throws <see cref="EngineException"/> in docker's words.</summary>
+    public static void ValidateLogging(string driver, IReadOnlyDictionary<string, string> options) => LogDrivers.Validate(driver, options);
+
     public NetworkController Networks => _services.Networks;
 
     public TimeProvider Time => _services.Time;
@@ -95,15 +103,23 @@ public sealed class CaisEngine : IAsyncDisposable
         }
 
         Linux.Status.PathAttributes.ChangeMode(options.Root, 0b111_001_000);
-        Linux.Status.PathAttributes.ChangeMode(options.RunDirectory, 0b111_000_000);
+
+        // Whoever may use the API's socket may pass; what else is in there is nobody's business.
+        Linux.Status.PathAttributes.ChangeMode(options.RunDirectory, 0b111_001_001);
+        foreach (var directory in new[] { options.BundlesDirectory, options.ShimsDirectory, options.PipesDirectory })
+        {
+            Linux.Status.PathAttributes.ChangeMode(directory, 0b111_000_000);
+        }
+
         var database = Database.Open(Path.Combine(options.Root, "cais.db"));
         var loop = EventLoop.Start("io", e => log.Error("an I/O callback failed", ("error", e.ToString())));
         var events = new EventBus(time);
         var containers = new ContainerStore(database);
+        var host = HostFacts.Read();
         var services = new EngineServices
         {
             Options = options,
-            Host = HostFacts.Read(),
+            Host = host,
             Log = log,
             Time = time,
             Loop = loop,
@@ -118,6 +134,7 @@ public sealed class CaisEngine : IAsyncDisposable
             Shims = new ShimLauncher(loop, options, log),
             Seccomp = new SeccompSource(options.SeccompProfile),
             Cdi = new CdiRegistry(options.CdiDirectories),
+            Logs = new ContainerLogs(options.ContainersDirectory, host.Hostname, log, time),
         };
         var engine = new CaisEngine(services, database);
         try
@@ -134,6 +151,28 @@ public sealed class CaisEngine : IAsyncDisposable
             await engine.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <summary>
+    /// Takes over what may change while the engine runs: runtimes, defaults of new containers, labels, debugging, and how registries are used. Everything
+    /// else of the new options is passed over.
+    /// </summary>
+    public void Reload(EngineOptions options, ImageStoreOptions images)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _services.Options = _services.Options with
+        {
+            Runtimes = options.Runtimes,
+            DefaultRuntime = options.DefaultRuntime,
+            DefaultCgroupNamespaceMode = options.DefaultCgroupNamespaceMode,
+            DefaultIpcMode = options.DefaultIpcMode,
+            DefaultShmSize = options.DefaultShmSize,
+            DefaultStopTimeout = options.DefaultStopTimeout,
+            Labels = options.Labels,
+            Debug = options.Debug,
+            Features = options.Features,
+        };
+        Images.Reconfigure(images);
     }
 
     // Containers.
@@ -350,6 +389,9 @@ public sealed class CaisEngine : IAsyncDisposable
         await Networks.DisposeAsync().ConfigureAwait(false);
         await Images.DisposeAsync().ConfigureAwait(false);
         _services.Loop.Dispose();
+
+        // Nobody appends any more.
+        await _services.Logs.Finish().ConfigureAwait(false);
         await _database.DisposeAsync().ConfigureAwait(false);
     }
 }

@@ -80,6 +80,9 @@ public sealed record EngineOptions
 
     public bool Debug { get; init; }
 
+    /// <summary>dockerd's features, by name.</summary>
+    public IReadOnlyDictionary<string, bool> Features { get; init; } = new Dictionary<string, bool>();
+
     public bool Experimental { get; init; }
 
     public bool LiveRestore { get; init; }

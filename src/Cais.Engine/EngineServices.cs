@@ -1,6 +1,8 @@
 using Cais.Engine.Containers;
 using Cais.Engine.Events;
+using Cais.Engine.Health;
 using Cais.Engine.Logging;
+using Cais.Engine.Logs;
 using Cais.Engine.Shims;
 using Cais.Engine.Specs;
 using Cais.Engine.Volumes;
@@ -13,7 +15,8 @@ namespace Cais.Engine;
 /// <summary>What the engine's parts share. Made once, when the engine opens.</summary>
 internal sealed record EngineServices
 {
-    public required EngineOptions Options { get; init; }
+    /// <summary>Replaced as a whole when the daemon's configuration is read again: who needs two of them to fit together reads it once.</summary>
+    public required EngineOptions Options { get; set; }
 
     public required HostFacts Host { get; init; }
 
@@ -38,4 +41,8 @@ internal sealed record EngineServices
     public required SeccompSource Seccomp { get; init; }
 
     public required CdiRegistry Cdi { get; init; }
+
+    public required ContainerLogs Logs { get; init; }
+
+    public HealthCounters HealthChecks { get; } = new();
 }

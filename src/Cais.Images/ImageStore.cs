@@ -15,7 +15,8 @@ namespace Cais.Images;
 public sealed class ImageStore : IAsyncDisposable
 {
     private readonly ImageRemoval _removal;
-    private readonly Lazy<RegistryTransfers> _registry;
+    private readonly List<Lazy<RegistryTransfers>> _formerRegistries = [];
+    private volatile Lazy<RegistryTransfers> _registry;
 
     private ImageStore(string root, Database database, ImageStoreOptions options)
     {
@@ -36,7 +37,7 @@ public sealed class ImageStore : IAsyncDisposable
     /// <summary>The directory that the store owns <c>content</c> and <c>snapshots</c> in.</summary>
     public string Root { get; }
 
-    public ImageStoreOptions Options { get; }
+    public ImageStoreOptions Options { get; private set; }
 
     /// <summary>Containers' root file systems over the unpacked layers.</summary>
     public SnapshotStore Snapshots { get; }
@@ -125,6 +126,18 @@ public sealed class ImageStore : IAsyncDisposable
     public PruneResult Prune(bool all, Func<ImageRecord, bool>? filter = null) => _removal.Prune(all, filter);
 
     /// <summary>
+    /// Takes over how registries are used: which are insecure or mirrored, and how much is done at once. Transfers that are under way end as they began.
+    /// Not for use from several threads at once.
+    /// </summary>
+    public void Reconfigure(ImageStoreOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Options = options with { ContainersUsing = Options.ContainersUsing, Time = Options.Time };
+        _formerRegistries.Add(_registry);
+        _registry = new Lazy<RegistryTransfers>(() => new RegistryTransfers(this));
+    }
+
+    /// <summary>
     /// Fetches an image from its registry. Throws <see cref="ImageException"/>; what had arrived completely of a failed pull is used by the next one while
     /// the process lives.
     /// </summary>
@@ -162,6 +175,11 @@ public sealed class ImageStore : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        foreach (var former in _formerRegistries.Where(r => r.IsValueCreated))
+        {
+            await former.Value.DisposeAsync().ConfigureAwait(false);
+        }
+
         if (_registry.IsValueCreated)
         {
             await _registry.Value.DisposeAsync().ConfigureAwait(false);

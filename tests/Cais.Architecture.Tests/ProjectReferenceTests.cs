@@ -10,6 +10,7 @@ public sealed class ProjectReferenceTests
     [
         "Cais.Linux",
         "Cais.Oci",
+        "Cais.Templates",
         "Cais.Api",
         "Cais.Storage",
         "Cais.Runtime",

@@ -131,7 +131,7 @@ internal static class ArchiveReader
     {
         if (Directory.Exists(path) && new FileInfo(path).LinkTarget is null)
         {
-            throw new CommandException($"cannot overwrite directory {CommandLine.GoQuote.Quote(path)} with non-directory");
+            throw new CommandException($"cannot overwrite directory {GoQuote.Quote(path)} with non-directory");
         }
 
         File.Delete(path);

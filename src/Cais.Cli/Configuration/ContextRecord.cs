@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using Cais.Cli.Formatting;
-using Cais.Cli.Templates;
 
 namespace Cais.Cli.Configuration;
 

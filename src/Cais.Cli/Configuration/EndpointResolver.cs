@@ -10,7 +10,7 @@ internal static class EndpointResolver
     private const string DockerSocket = "/var/run/docker.sock";
 
     /// <summary>Where our daemon listens when docker's own occupies its place.</summary>
-    private const string OwnSocket = "/run/cais/cais.sock";
+    private const string OwnSocket = "/run/cais/docker.sock";
 
     public static EngineClient CreateClient(Session session) => new(new EngineClientOptions
     {

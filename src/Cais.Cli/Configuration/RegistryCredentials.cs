@@ -4,7 +4,6 @@ using System.Text;
 using System.Text.Json;
 using Cais.Cli.CommandLine;
 using Cais.Cli.Formatting;
-using Cais.Cli.Templates;
 
 namespace Cais.Cli.Configuration;
 

@@ -154,7 +154,7 @@ internal static class Human
     }
 
     /// <summary>Go's <c>%.4g</c>: that many significant digits, without trailing zeros; an exponent where the digits do not suffice.</summary>
-    private static string Significant(double value, int digits) => Templates.GoFormat.Format($"%.{digits}g", [value]);
+    private static string Significant(double value, int digits) => GoFormat.Format($"%.{digits}g", [value]);
 
     private static string ZoneName(DateTimeOffset local, string numeric)
     {

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using Cais.Cli.CommandLine;
-using Cais.Cli.Templates;
 using Cais.Client;
 
 namespace Cais.Cli.Formatting;

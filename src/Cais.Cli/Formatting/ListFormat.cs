@@ -1,5 +1,4 @@
 using Cais.Cli.CommandLine;
-using Cais.Cli.Templates;
 
 namespace Cais.Cli.Formatting;
 

@@ -1,4 +1,3 @@
-using Cais.Cli.Templates;
 
 namespace Cais.Cli.Formatting;
 

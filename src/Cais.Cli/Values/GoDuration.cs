@@ -1,5 +1,4 @@
 using System.Globalization;
-using Cais.Cli.CommandLine;
 
 namespace Cais.Cli.Values;
 

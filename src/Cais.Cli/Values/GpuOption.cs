@@ -1,6 +1,5 @@
 using System.Globalization;
 using Cais.Api;
-using Cais.Cli.CommandLine;
 
 namespace Cais.Cli.Values;
 

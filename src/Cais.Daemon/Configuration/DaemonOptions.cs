@@ -26,6 +26,9 @@ internal sealed record DaemonOptions
 
     public required string PidFile { get; init; }
 
+    /// <summary>The configuration file, whether it exists or not.</summary>
+    public required string ConfigFile { get; init; }
+
     public required LogLevel LogLevel { get; init; }
 
     public bool LogJson { get; init; }
@@ -44,20 +47,37 @@ internal sealed record DaemonOptions
 
     public bool AllowInsecureTcp { get; init; }
 
-    public static DaemonOptions From(DaemonSettings settings)
+    /// <summary>Whether the user named the group, which then must exist.</summary>
+    public bool SocketGroupGiven { get; init; }
+
+    /// <summary>Where metrics are served in plain HTTP; null for nowhere.</summary>
+    public IPEndPoint? Metrics { get; init; }
+
+    public required BuilderSettings Builder { get; init; }
+
+    /// <summary>From the settings and, where they say nothing, the environment.</summary>
+    /// <exception cref="ConfigurationException">A value that cannot be.</exception>
+    public static DaemonOptions From(DaemonSettings settings, Func<string, string?>? environment = null)
     {
-        var certificates = Environment.GetEnvironmentVariable("DOCKER_CERT_PATH")
-            ?? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "/root", ".docker");
-        var verify = settings.Flag("tlsverify", !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("DOCKER_TLS_VERIFY")));
+        var real = environment ?? Environment.GetEnvironmentVariable;
+        environment = name => real(name) is { Length: > 0 } set ? set : null;
+        var certificates = environment("DOCKER_CERT_PATH") ?? environment("DOCKER_CONFIG") ?? Path.Combine(environment("HOME") ?? "/root", ".docker");
+        var verify = settings.Flag("tlsverify", environment("DOCKER_TLS_VERIFY") is not null);
+        var debug = settings.Flag("debug", environment("DEBUG") is not null);
+        CheckEnvironment(environment);
         return new DaemonOptions
         {
-            Engine = EngineOf(settings),
+            Engine = EngineOf(settings, environment) with { Debug = debug },
             Images = ImagesOf(settings),
             Networks = NetworksOf(settings),
             Hosts = settings.List("host"),
+            ConfigFile = settings.File,
             SocketGroup = settings.Text("group") ?? "docker",
+            SocketGroupGiven = settings.Text("group") is { Length: > 0 },
+            Metrics = settings.Text("metrics-addr") is { Length: > 0 } metrics ? MetricsOf(metrics) : null,
+            Builder = settings.Text("builder") is { } builder ? BuilderSettings.Parse(builder) : new BuilderSettings(),
             PidFile = settings.Text("pidfile") ?? "/run/caisd.pid",
-            LogLevel = settings.Flag("debug") ? LogLevel.Debug : settings.Text("log-level") switch
+            LogLevel = debug ? LogLevel.Debug : settings.Text("log-level") switch
             {
                 "debug" => LogLevel.Debug,
                 "warn" => LogLevel.Warn,
@@ -66,7 +86,7 @@ internal sealed record DaemonOptions
                 _ => LogLevel.Info,
             },
             LogJson = settings.Text("log-format") == "json",
-            OldestApi = OldestOf(settings),
+            OldestApi = OldestOf(settings, environment),
             Tls = settings.Has("tlsverify") || settings.Flag("tls") || verify,
             TlsVerify = verify,
             TlsCa = settings.Text("tlscacert") ?? Path.Combine(certificates, "ca.pem"),
@@ -76,9 +96,48 @@ internal sealed record DaemonOptions
         };
     }
 
-    private static ApiVersion OldestOf(DaemonSettings settings)
+    /// <summary>What would change how containers run, and cannot be had.</summary>
+    private static void CheckEnvironment(Func<string, string?> environment)
     {
-        var text = Environment.GetEnvironmentVariable("DOCKER_MIN_API_VERSION") is { Length: > 0 } set ? set : settings.Text("min-api-version");
+        if (environment("DOCKER_DRIVER") is { } driver && driver is not ("overlayfs" or "overlay2"))
+        {
+            throw new ConfigurationException($"DOCKER_DRIVER={driver}: unknown storage driver: this engine has overlayfs only");
+        }
+
+        foreach (var name in (ReadOnlySpan<string>)["ROOTLESSKIT_STATE_DIR", "ROOTLESSKIT_PARENT_EUID"])
+        {
+            if (environment(name) is not null)
+            {
+                throw new ConfigurationException($"{name} is set: rootless mode is not supported: this engine needs root");
+            }
+        }
+
+        if (environment("DOCKER_RAMDISK") is not null)
+        {
+            throw new ConfigurationException("DOCKER_RAMDISK is not supported: containers are never run without pivot_root by this engine");
+        }
+    }
+
+    private static IPEndPoint MetricsOf(string text)
+    {
+        var colon = text.LastIndexOf(':');
+        if (colon < 0 || !ushort.TryParse(text[(colon + 1)..], out var port))
+        {
+            throw new ConfigurationException($"invalid metrics-addr {text}: write address:port");
+        }
+
+        var host = text[..colon].Trim('[', ']');
+        return host switch
+        {
+            "" => new IPEndPoint(IPAddress.Any, port),
+            "localhost" => new IPEndPoint(IPAddress.Loopback, port),
+            _ => IPAddress.TryParse(host, out var address) ? new IPEndPoint(address, port) : throw new ConfigurationException($"invalid metrics-addr {text}: {host} is not an IP address"),
+        };
+    }
+
+    private static ApiVersion OldestOf(DaemonSettings settings, Func<string, string?> environment)
+    {
+        var text = environment("DOCKER_MIN_API_VERSION") ?? settings.Text("min-api-version");
         if (text is null)
         {
             return ApiVersion.Oldest;
@@ -89,7 +148,7 @@ internal sealed record DaemonOptions
             : throw new ConfigurationException($"minimum API version \"{text}\" is invalid: must be between {ApiVersion.Oldest} and {ApiVersion.Newest}");
     }
 
-    private static EngineOptions EngineOf(DaemonSettings settings)
+    private static EngineOptions EngineOf(DaemonSettings settings, Func<string, string?> environment)
     {
         var root = settings.Text("data-root") ?? "/var/lib/cais";
         var run = settings.Text("exec-root") ?? "/run/cais";
@@ -131,14 +190,23 @@ internal sealed record DaemonOptions
             DefaultIpcMode = settings.Text("default-ipc-mode") ?? "private",
             DefaultCgroupNamespaceMode = settings.Text("default-cgroupns-mode"),
             Labels = settings.List("label"),
-            Debug = settings.Flag("debug"),
+            Features = settings.Map("feature").ToDictionary(f => f.Key, f => f.Value is "true" or "1" or "t" or "T" or "TRUE" or "True"),
             Experimental = settings.Flag("experimental"),
             LiveRestore = true,
-            HttpProxy = settings.Text("http-proxy") ?? Environment.GetEnvironmentVariable("HTTP_PROXY"),
-            HttpsProxy = settings.Text("https-proxy") ?? Environment.GetEnvironmentVariable("HTTPS_PROXY"),
-            NoProxy = settings.Text("no-proxy") ?? Environment.GetEnvironmentVariable("NO_PROXY"),
-            Trace = Environment.GetEnvironmentVariable("CAIS_TRACE") is { Length: > 0 },
+            HttpProxy = settings.Text("http-proxy") ?? environment("HTTP_PROXY") ?? environment("http_proxy"),
+            HttpsProxy = settings.Text("https-proxy") ?? environment("HTTPS_PROXY") ?? environment("https_proxy"),
+            NoProxy = settings.Text("no-proxy") ?? environment("NO_PROXY") ?? environment("no_proxy"),
+            Trace = environment("CAIS_TRACE") is not null,
         };
+        try
+        {
+            CaisEngine.ValidateLogging(options.LogDriver, options.LogOptions);
+        }
+        catch (EngineException e)
+        {
+            throw new ConfigurationException($"failed to set log opts: {e.Message}");
+        }
+
         return options.DefaultRuntime == RuntimeChoice.BuiltIn || options.Runtimes.ContainsKey(options.DefaultRuntime) || HostConfigRules.IsRuntime(options.DefaultRuntime, options)
             ? options
             : throw new ConfigurationException($"specified default runtime '{options.DefaultRuntime}' does not exist");
@@ -173,7 +241,7 @@ internal sealed record DaemonOptions
         FirewallV6 = settings.Flag("ip6tables", true),
         AllowDirectRouting = settings.Flag("allow-direct-routing"),
         DefaultBindingAddress = AddressOf(settings, "ip"),
-        HostGatewayAddresses = [.. settings.List("host-gateway-ip").Select(a => Parse("host-gateway-ip", a))],
+        HostGatewayAddresses = [.. settings.List("host-gateway-ip").Concat(settings.List("host-gateway-ip-old")).Select(a => Parse("host-gateway-ip", a))],
         Dns = [.. settings.List("dns").Select(a => Parse("dns", a))],
         DnsSearch = settings.List("dns-search"),
         DnsOptions = settings.List("dns-opt"),

@@ -14,9 +14,13 @@ internal sealed class DaemonSettings
     private readonly Dictionary<string, List<string>> _values = [];
     private readonly Dictionary<string, RuntimeSetting> _runtimes = [];
 
-    private DaemonSettings()
-    {
-    }
+    private DaemonSettings(IReadOnlyList<string> arguments) => Arguments = arguments;
+
+    /// <summary>The command line, with which the file is read again.</summary>
+    public IReadOnlyList<string> Arguments { get; }
+
+    /// <summary>The configuration file's path, whether it exists or not.</summary>
+    public string File { get; private set; } = DefaultFile;
 
     public IReadOnlyDictionary<string, RuntimeSetting> Runtimes => _runtimes;
 
@@ -24,11 +28,11 @@ internal sealed class DaemonSettings
     /// <exception cref="ConfigurationException">What dockerd says too.</exception>
     public static DaemonSettings Load(IReadOnlyList<string> arguments, Func<string, string?>? readFile = null)
     {
-        var settings = new DaemonSettings();
+        var settings = new DaemonSettings([.. arguments]);
         settings.ParseArguments(arguments);
         var given = settings.Text("config-file");
-        var file = given ?? DefaultFile;
-        readFile ??= path => File.Exists(path) ? File.ReadAllText(path) : null;
+        var file = settings.File = given ?? DefaultFile;
+        readFile ??= path => System.IO.File.Exists(path) ? System.IO.File.ReadAllText(path) : null;
         if (readFile(file) is { } json)
         {
             settings.Merge(json, file);
@@ -41,6 +45,10 @@ internal sealed class DaemonSettings
         foreach (var flag in DaemonFlag.All.Where(f => settings._values.ContainsKey(f.Name)))
         {
             settings.Check(flag);
+            if (flag.Effect == SettingEffect.Refused && settings.List(flag.Name).FirstOrDefault(v => !flag.Neutral.Contains(v)) is { } value)
+            {
+                throw new ConfigurationException($"{flag.Key ?? flag.Name} is not supported ({value}): {flag.Reason}");
+            }
         }
 
         return settings;
@@ -82,7 +90,7 @@ internal sealed class DaemonSettings
             {
                 var equals = argument.IndexOf('=');
                 var name = equals < 0 ? argument[2..] : argument[2..equals];
-                var flag = DaemonFlag.All.FirstOrDefault(f => f.Name == name) ?? throw new ConfigurationException($"unknown flag: --{name}");
+                var flag = DaemonFlag.All.FirstOrDefault(f => f.Name == name && !f.FileOnly) ?? throw new ConfigurationException($"unknown flag: --{name}");
                 Take(flag, equals < 0 ? null : argument[(equals + 1)..], "--" + name, arguments, ref i);
             }
             else if (argument.Length > 1 && argument[0] == '-')
@@ -193,7 +201,7 @@ internal sealed class DaemonSettings
             var conflicts = new List<string>();
             foreach (var property in document.RootElement.EnumerateObject().SelectMany(Flatten))
             {
-                if (property.Name is "deprecated-key-path" or "allow-nondistributable-artifacts" or "builder")
+                if (property.Name is "deprecated-key-path" or "allow-nondistributable-artifacts")
                 {
                     continue;
                 }
@@ -245,6 +253,14 @@ internal sealed class DaemonSettings
                 break;
             case FlagKind.Text:
                 _values[flag.Name] = [value.ValueKind == JsonValueKind.String ? value.GetString()! : value.ValueKind == JsonValueKind.Number ? value.GetRawText() : throw Wrong("text")];
+                break;
+            case FlagKind.Object when value.ValueKind != JsonValueKind.Object:
+                throw Wrong("an object");
+            case FlagKind.Object when flag.Name == "builder":
+                _values[flag.Name] = [value.GetRawText()];
+                break;
+            case FlagKind.Object:
+                _values[flag.Name] = [string.Join(',', value.EnumerateObject().Select(p => $"{p.Name}={Scalar(p.Value)}"))];
                 break;
             case FlagKind.Map when flag.Name == "add-runtime":
                 foreach (var runtime in value.ValueKind == JsonValueKind.Object ? value.EnumerateObject() : throw Wrong("an object"))
@@ -340,6 +356,17 @@ internal sealed class DaemonSettings
         var value = Text(flag.Name)!;
         switch (flag.Name)
         {
+            case "builder":
+                BuilderSettings.Parse(value);
+                break;
+            case "nri-opts":
+                CheckNri(value);
+                break;
+            case "feature":
+                CheckFeatures();
+                break;
+            case "host-gateway-ip-old" when Has("host-gateway-ip"):
+                throw new ConfigurationException("host-gateway-ip is the older form of host-gateway-ips: give one of them");
             case "log-level" when value is not ("debug" or "info" or "warn" or "error" or "fatal"):
                 throw new ConfigurationException($"invalid logging level: {value}");
             case "log-format" when value is not ("text" or "json"):
@@ -348,8 +375,6 @@ internal sealed class DaemonSettings
                 throw new ConfigurationException($"unknown storage driver: {value}: this engine has overlayfs only");
             case "firewall-backend" when value is not ("nftables" or "" or "iptables"):
                 throw new ConfigurationException($"invalid firewall-backend \"{value}\"");
-            case "log-driver" when value is not ("json-file" or "none"):
-                throw new ConfigurationException($"failed to set log opts: logger: no log driver named '{value}' is registered");
             case "default-ipc-mode" when value is not ("private" or "shareable"):
                 throw new ConfigurationException($"IPC mode \"{value}\" is not valid for a daemon default");
             case "default-cgroupns-mode" when value is not ("private" or "host"):
@@ -367,6 +392,44 @@ internal sealed class DaemonSettings
                 }
 
                 break;
+        }
+    }
+
+    private static void CheckNri(string text)
+    {
+        foreach (var entry in text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(e => e.Split('=', 2)))
+        {
+            switch (entry)
+            {
+                case ["enable", var on] when IsBool(on):
+                    if (IsTrue(on))
+                    {
+                        throw new ConfigurationException("nri-opts is not supported (enable=true): this engine has no Node Resource Interface");
+                    }
+
+                    break;
+                case ["plugin-path" or "plugin-config-path" or "socket-path", _]:
+                    break;
+                default:
+                    throw new ConfigurationException($"invalid nri-opts: {string.Join('=', entry)}: write enable=BOOL, plugin-path=DIR, plugin-config-path=DIR or socket-path=PATH");
+            }
+        }
+    }
+
+    /// <summary>As with dockerd, names that are not known are no error: they are newer, or older, than this engine.</summary>
+    private void CheckFeatures()
+    {
+        foreach (var (name, value) in Map("feature"))
+        {
+            if (!IsBool(value))
+            {
+                throw new ConfigurationException($"invalid argument \"{name}={value}\" for \"--feature\" flag: strconv.ParseBool: parsing \"{value}\": invalid syntax");
+            }
+
+            if (name == "containerd-snapshotter" && !IsTrue(value))
+            {
+                throw new ConfigurationException("feature containerd-snapshotter=false is not supported: this engine has no graph drivers");
+            }
         }
     }
 }

@@ -11,16 +11,17 @@ using Cais.Engine.Volumes;
 namespace Cais.Daemon.Endpoints;
 
 /// <summary>/_ping, /version, /info, /events, /system/df, /auth</summary>
-internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options)
+internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, IReadOnlyList<string>? unprotected = null)
 {
-    private readonly string _id = DaemonId(options.Engine.Root);
+    /// <summary>This engine's name, which stays.</summary>
+    public string Id { get; } = DaemonId(options.Engine.Root);
 
     public void Map(Router router)
     {
         router.Map("GET", "/_ping", Ping);
         router.Map("HEAD", "/_ping", Ping);
         router.Map("GET", "/version", r => r.Answer(Version(), ApiJson.Default.SystemVersion));
-        router.Map("GET", "/info", r => r.Answer(Info(), ApiJson.Default.SystemInfo));
+        router.Map("GET", "/info", r => r.Raw(OlderInfo.Write(Info(), r.Version), "application/json"));
         router.Map("GET", "/events", Events);
         router.Map("GET", "/system/df", DiskUsage);
         router.Map("POST", "/auth", Authenticate);
@@ -109,9 +110,12 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options)
             }
         }
 
+        var registries = engine.Images.Options;
+        var limits = ResourceFacts.Read(engine.Host.CgroupVersion);
+        var forwarding = ReadsOne("/proc/sys/net/ipv4/ip_forward");
         return new SystemInfo
         {
-            ID = _id,
+            ID = Id,
             Containers = containers.Count,
             ContainersRunning = containers.Count(c => c.Status.Phase is Phase.Running or Phase.Restarting),
             ContainersPaused = containers.Count(c => c.Status.Phase == Phase.Paused),
@@ -125,17 +129,17 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options)
                 Volume = ["local"],
                 Network = ["bridge", "host", "null"],
                 Authorization = null,
-                Log = ["json-file", "none"],
+                Log = [.. CaisEngine.LogDriverNames],
             },
-            MemoryLimit = true,
-            SwapLimit = true,
-            CpuCfsPeriod = true,
-            CpuCfsQuota = true,
-            CPUShares = true,
-            CPUSet = true,
-            PidsLimit = true,
-            OomKillDisable = engine.Host.CgroupVersion == 1,
-            IPv4Forwarding = true,
+            MemoryLimit = limits.Memory,
+            SwapLimit = limits.Swap,
+            CpuCfsPeriod = limits.Cpu,
+            CpuCfsQuota = limits.Cpu,
+            CPUShares = limits.Cpu,
+            CPUSet = limits.CpuSet,
+            PidsLimit = limits.Pids,
+            OomKillDisable = engine.Host.CgroupVersion == 1 && limits.Memory,
+            IPv4Forwarding = forwarding,
             Debug = engine.Options.Debug,
             NFd = Directory.EnumerateFileSystemEntries("/proc/self/fd").Count(),
             NGoroutines = ThreadPool.ThreadCount,
@@ -154,12 +158,13 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options)
             IndexServerAddress = "https://index.docker.io/v1/",
             RegistryConfig = new RegistryServiceConfig
             {
-                InsecureRegistryCIDRs = [.. options.Images.InsecureRegistries.Where(r => r.Contains('/')), "::1/128", "127.0.0.0/8"],
-                IndexConfigs = new Dictionary<string, IndexInfo>
-                {
-                    ["docker.io"] = new() { Name = "docker.io", Mirrors = options.Images.RegistryMirrors, Secure = true, Official = true },
-                },
-                Mirrors = options.Images.RegistryMirrors,
+                InsecureRegistryCIDRs = ["::1/128", "127.0.0.0/8", .. registries.InsecureRegistries.Where(r => r.Contains('/'))],
+                IndexConfigs = registries.InsecureRegistries.Where(r => !r.Contains('/'))
+                    .Select(r => new IndexInfo { Name = r, Mirrors = [], Secure = false, Official = false })
+                    .Append(new IndexInfo { Name = "docker.io", Mirrors = registries.RegistryMirrors, Secure = true, Official = true })
+                    .GroupBy(i => i.Name!)
+                    .ToDictionary(g => g.Key, g => g.Last()),
+                Mirrors = registries.RegistryMirrors,
             },
             GenericResources = null,
             HttpProxy = engine.Options.HttpProxy ?? "",
@@ -184,13 +189,43 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options)
             FirewallBackend = new FirewallInfo { Driver = "nftables" },
             CDISpecDirs = engine.Options.CdiDirectories,
             DiscoveredDevices = Devices(),
-            Warnings = [],
+            Warnings = [.. Warnings(limits, forwarding)],
+            NRI = new NRIInfo { Info = [["enabled", "false"]] },
         };
     }
 
     /// <summary>What <c>--device</c> and <c>--gpus</c> can name.</summary>
     private IReadOnlyList<DeviceInfo>? Devices() =>
         engine.Cdi.List().Devices is { Count: > 0 } devices ? [.. devices.Select(d => new DeviceInfo { Source = "cdi", ID = d })] : null;
+
+    /// <summary>What an administrator should know, in docker's words.</summary>
+    private IEnumerable<string> Warnings(ResourceFacts limits, bool forwarding)
+    {
+        foreach (var address in unprotected ?? [])
+        {
+            yield return $"WARNING: API is accessible on {address} without encryption.\n         Access to the remote API is equivalent to root access on the host. Refer\n"
+                + "         to the 'Docker daemon attack surface' section in the documentation for\n         more information: https://docs.docker.com/go/attack-surface/";
+        }
+
+        foreach (var (there, name) in ((bool, string)[])
+        [
+            (limits.Memory, "memory limit"), (limits.Swap || !limits.Memory, "swap limit"), (limits.Cpu, "cpu cfs quota"), (limits.Cpu, "cpu cfs period"), (limits.Cpu, "cpu shares"),
+            (limits.CpuSet, "cpuset"), (limits.Pids, "pids limit"),
+        ])
+        {
+            if (!there)
+            {
+                yield return $"WARNING: No {name} support";
+            }
+        }
+
+        if (!forwarding)
+        {
+            yield return "WARNING: IPv4 forwarding is disabled";
+        }
+    }
+
+    private static bool ReadsOne(string path) => File.Exists(path) && File.ReadAllText(path).Trim() == "1";
 
     private async Task Events(ApiRequest request)
     {

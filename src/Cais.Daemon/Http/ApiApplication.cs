@@ -1,5 +1,8 @@
+using System.Diagnostics;
+using System.Text;
 using System.Text.Json;
 using Cais.Api;
+using Cais.Daemon.Metrics;
 using Cais.Engine;
 using Cais.Engine.Logging;
 using Microsoft.AspNetCore.Connections;
@@ -10,7 +13,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Cais.Daemon.Http;
 
 /// <summary>Every request's way: version, route, endpoint, and errors into docker's form.</summary>
-internal sealed class ApiApplication(Router router, ApiVersion oldest, string serverName, bool experimental, EngineLog log) : IHttpApplication<HttpContext>
+internal sealed class ApiApplication(Router router, ApiVersion oldest, string serverName, bool experimental, EngineLog log, DaemonMetrics? metrics = null) : IHttpApplication<HttpContext>
 {
     private long _requests;
 
@@ -72,9 +75,25 @@ internal sealed class ApiApplication(Router router, ApiVersion oldest, string se
             return Task.CompletedTask;
         }
 
-        return router.Find(context.Request.Method, path, version) is var (endpoint, values)
-            ? endpoint(new ApiRequest(context, version, values))
+        return router.Find(context.Request.Method, path, version) is var (endpoint, values, pattern)
+            ? Answer(endpoint, new ApiRequest(context, version, values), pattern)
             : throw EngineException.NotFound("page not found");
+    }
+
+    private async Task Answer(Endpoint endpoint, ApiRequest request, string pattern)
+    {
+        var method = request.Http.Request.Method;
+        var started = Stopwatch.GetTimestamp();
+        try
+        {
+            await endpoint(request).ConfigureAwait(false);
+            metrics?.Answered(method, pattern, started);
+        }
+        catch
+        {
+            metrics?.Failed(method, pattern);
+            throw;
+        }
     }
 
     private async Task Fail(HttpContext context, Exception e)
@@ -99,8 +118,10 @@ internal sealed class ApiApplication(Router router, ApiVersion oldest, string se
             return;
         }
 
-        var body = JsonSerializer.SerializeToUtf8Bytes(new ErrorResponse { Message = message }, ApiJson.Default.ErrorResponse);
-        context.Response.ContentType = "application/json";
+        // Before version 1.24 errors were plain text, and who asks in that version reads that.
+        var plain = ApiVersion.TryTakePrefix(context.Request.Path.Value ?? "/", out var asked, out _) && asked < ApiVersion.Oldest;
+        var body = plain ? Encoding.UTF8.GetBytes(message) : JsonSerializer.SerializeToUtf8Bytes(new ErrorResponse { Message = message }, ApiJson.Default.ErrorResponse);
+        context.Response.ContentType = plain ? "text/plain; charset=utf-8" : "application/json";
         context.Response.ContentLength = body.Length + 1;
         if (context.Request.Method != HttpMethods.Head)
         {

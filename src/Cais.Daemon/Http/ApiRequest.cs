@@ -96,6 +96,26 @@ internal sealed class ApiRequest(HttpContext http, ApiVersion version, IReadOnly
         }
     }
 
+    /// <summary>Reads a body that is JSON, for requests that are refused whatever it says. Throws for what is none.</summary>
+    public async Task CheckJson()
+    {
+        var body = await Body().ConfigureAwait(false);
+        if (body.Length == 0)
+        {
+            throw EngineException.InvalidParameter("invalid JSON: got EOF while reading request body");
+        }
+
+        CheckContentType();
+        try
+        {
+            using var document = JsonDocument.Parse(body);
+        }
+        catch (JsonException e)
+        {
+            throw EngineException.InvalidParameter($"invalid JSON: {Explain(e)}");
+        }
+    }
+
     public Stream BodyStream => http.Request.Body;
 
     public async Task Answer<T>(T value, JsonTypeInfo<T> type, int status = 200)
@@ -111,6 +131,13 @@ internal sealed class ApiRequest(HttpContext http, ApiVersion version, IReadOnly
         http.Response.ContentType = "application/json";
         http.Response.ContentLength = body.WrittenCount;
         await http.Response.Body.WriteAsync(body.WrittenMemory).ConfigureAwait(false);
+    }
+
+    public async Task Raw(ReadOnlyMemory<byte> body, string type)
+    {
+        http.Response.ContentType = type;
+        http.Response.ContentLength = body.Length;
+        await http.Response.Body.WriteAsync(body).ConfigureAwait(false);
     }
 
     public Task Empty(int status)

@@ -56,7 +56,7 @@ internal sealed class ApiServer : IAsyncDisposable
         _server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
     }
 
-    public Task Start(ApiApplication application, CancellationToken cancellation) => _server.StartAsync(application, cancellation);
+    public Task Start(Microsoft.AspNetCore.Hosting.Server.IHttpApplication<Microsoft.AspNetCore.Http.HttpContext> application, CancellationToken cancellation) => _server.StartAsync(application, cancellation);
 
     /// <summary>Closes the doors; requests in progress get until <paramref name="cancellation"/>.</summary>
     public Task Stop(CancellationToken cancellation) => _server.StopAsync(cancellation);

@@ -11,25 +11,28 @@ internal sealed class Router
 {
     private readonly List<Route> _routes = [];
 
-    public void Map(string method, string pattern, Endpoint endpoint, ApiVersion? since = null) =>
-        _routes.Add(new Route(method, pattern.Split('/', StringSplitOptions.RemoveEmptyEntries), endpoint, since ?? ApiVersion.Oldest));
+    /// <summary>All endpoints, as they were mapped.</summary>
+    public IEnumerable<(string Method, string Pattern)> Routes => _routes.Select(r => (r.Method, r.Text));
 
-    /// <summary>The endpoint for a path without version prefix, and what its pattern's names stand for.</summary>
-    public (Endpoint Endpoint, IReadOnlyDictionary<string, string> Values)? Find(string method, string path, ApiVersion version)
+    public void Map(string method, string pattern, Endpoint endpoint, ApiVersion? since = null) =>
+        _routes.Add(new Route(method, pattern, pattern.Split('/', StringSplitOptions.RemoveEmptyEntries), endpoint, since ?? ApiVersion.Oldest));
+
+    /// <summary>The endpoint for a path without version prefix, what its pattern's names stand for, and the pattern.</summary>
+    public (Endpoint Endpoint, IReadOnlyDictionary<string, string> Values, string Pattern)? Find(string method, string path, ApiVersion version)
     {
         var segments = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
         foreach (var route in _routes)
         {
             if (route.Method == method && version >= route.Since && route.Match(segments) is { } values)
             {
-                return (route.Endpoint, values);
+                return (route.Endpoint, values, route.Text);
             }
         }
 
         return null;
     }
 
-    private sealed record Route(string Method, string[] Pattern, Endpoint Endpoint, ApiVersion Since)
+    private sealed record Route(string Method, string Text, string[] Pattern, Endpoint Endpoint, ApiVersion Since)
     {
         private static readonly Dictionary<string, string> Nothing = [];
 

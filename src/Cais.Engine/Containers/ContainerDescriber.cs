@@ -4,7 +4,7 @@ using Cais.Engine.Execs;
 namespace Cais.Engine.Containers;
 
 /// <summary>Containers in the API's words. Reads immutable values only and never waits.</summary>
-internal sealed class ContainerDescriber(EngineServices services, ContainerNetwork networks, ContainerStarter starter, ExecService execs)
+internal sealed class ContainerDescriber(EngineServices services, ContainerNetwork networks, ExecService execs)
 {
     public ContainerInspectResponse Inspect(Container container, bool size)
     {
@@ -23,7 +23,7 @@ internal sealed class ContainerDescriber(EngineServices services, ContainerNetwo
             ResolvConfPath = Path.Combine(directory, "resolv.conf"),
             HostnamePath = Path.Combine(directory, "hostname"),
             HostsPath = Path.Combine(directory, "hosts"),
-            LogPath = starter.LogPath(record),
+            LogPath = services.Logs.PublicPath(record),
             Name = "/" + record.Name,
             RestartCount = status.RestartCount,
             Driver = "overlayfs",

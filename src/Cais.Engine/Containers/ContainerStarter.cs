@@ -34,7 +34,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         var taking = services.Shims.Take(runtime, record.Id, bundle);
         var connecting = Task.Run(() => networks.Create(record));
         ProcessStreams? streams = null;
-        JsonFileLog? log = null;
+        ContainerLog? log = null;
         var created = false;
         try
         {
@@ -44,7 +44,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             var sources = hostMounts.Prepare(record);
             var edits = services.Cdi.EditsOf(record.HostConfig.DeviceRequests);
             var directory = Path.Combine(services.Options.ContainersDirectory, record.Id);
-            log = record.LogDriver == "none" ? null : new JsonFileLog(LogPath(record), LogOptionsOf(record));
+            log = services.Logs.Open(record);
             container.Output.Restart();
             streams = ProcessStreams.Create(
                 services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true);
@@ -112,7 +112,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
     public RunningTask Adopt(Container container, Shim shim)
     {
         var record = container.Record;
-        var log = record.LogDriver == "none" ? null : new JsonFileLog(LogPath(record), LogOptionsOf(record));
+        var log = services.Logs.Open(record);
         container.Output.Restart();
         var streams = ProcessStreams.Reopen(
             services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true);
@@ -130,9 +130,6 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             services.Volumes.Unmount(mount.Name!, record.Id);
         }
     }
-
-    public string LogPath(ContainerRecord record) =>
-        record.LogDriver == "none" ? "" : Path.Combine(services.Options.ContainersDirectory, record.Id, record.Id + "-json.log");
 
     /// <summary>What specs of processes in this container depend on.</summary>
     public SpecOptions SpecOptionsOf(ContainerRecord record, ProcessUser user, Sandbox? sandbox, string directory) => new()
@@ -157,9 +154,6 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         : new UserDatabase([], []).Resolve(user, null);
 
     public string PipePrefix(string id) => Path.Combine(services.Options.PipesDirectory, id);
-
-    private static LogOptions LogOptionsOf(ContainerRecord record) =>
-        LogOptions.Parse(record.HostConfig.LogConfig?.Config, record.Config.Labels, record.Config.Env);
 
     private void PrepareMounts(ContainerRecord record)
     {

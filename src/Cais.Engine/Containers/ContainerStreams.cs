@@ -30,7 +30,7 @@ public sealed record AttachRequest
 }
 
 /// <summary>Joins clients to processes: attach, exec and logs.</summary>
-internal sealed class ContainerStreams(EngineServices services, ContainerStarter starter)
+internal sealed class ContainerStreams(EngineServices services)
 {
     /// <summary>Serves one attached client until the process or the client is done.</summary>
     public async Task Attach(Container container, AttachRequest request, IDuplexPipe client)
@@ -164,15 +164,8 @@ internal sealed class ContainerStreams(EngineServices services, ContainerStarter
     }
 
     /// <summary>The container's log, as the query asks.</summary>
-    public IAsyncEnumerable<(LogEntry Entry, string? Attributes)> ReadLogs(Container container, LogQuery query, CancellationToken cancellation)
-    {
-        if (container.Record.LogDriver == "none")
-        {
-            throw EngineException.NotImplemented("configured logging driver does not support reading");
-        }
-
-        return JsonFileReader.Read(starter.LogPath(container.Record), container.Task?.Log, query, cancellation);
-    }
+    public IAsyncEnumerable<(LogEntry Entry, string? Attributes)> ReadLogs(Container container, LogQuery query, CancellationToken cancellation) =>
+        services.Logs.Read(container.Record, container.Task?.Log, query, cancellation);
 
     public static async Task Resize(Container container, uint height, uint width)
     {

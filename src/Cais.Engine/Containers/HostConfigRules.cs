@@ -71,29 +71,28 @@ internal static class HostConfigRules
             throw EngineException.InvalidParameter($"unknown or invalid runtime name: {runtime}");
         }
 
-        switch (host.LogConfig?.Type ?? "")
+        var log = Logging(host.LogConfig, options);
+        LogDrivers.Validate(log.Type!, log.Config!);
+    }
+
+    /// <summary>The daemon's options are for its driver, whether a container names that or none.</summary>
+    private static LogConfig Logging(LogConfig? asked, EngineOptions options)
+    {
+        var driver = string.IsNullOrEmpty(asked?.Type) ? options.LogDriver : asked.Type;
+        var config = new Dictionary<string, string>(asked?.Config ?? new Dictionary<string, string>());
+        foreach (var (name, value) in driver == options.LogDriver ? options.LogOptions : new Dictionary<string, string>())
         {
-            case "" or "json-file":
-                LogOptions.Parse(host.LogConfig?.Config);
-                break;
-            case "none":
-                break;
-            case var driver:
-                throw EngineException.InvalidParameter($"logger: no log driver named '{driver}' is registered");
+            config.TryAdd(name, value);
         }
+
+        return new LogConfig { Type = driver, Config = config };
     }
 
     /// <summary>Fills in what was not said, so that inspect shows what holds.</summary>
     public static HostConfig Complete(HostConfig host, EngineOptions options, HostFacts facts) => host with
     {
         ContainerIDFile = host.ContainerIDFile ?? "",
-        LogConfig = new LogConfig
-        {
-            Type = string.IsNullOrEmpty(host.LogConfig?.Type) ? options.LogDriver : host.LogConfig.Type,
-            Config = string.IsNullOrEmpty(host.LogConfig?.Type)
-                ? options.LogOptions.Concat(host.LogConfig?.Config ?? new Dictionary<string, string>()).GroupBy(o => o.Key).ToDictionary(g => g.Key, g => g.Last().Value)
-                : host.LogConfig.Config ?? new Dictionary<string, string>(),
-        },
+        LogConfig = Logging(host.LogConfig, options),
         NetworkMode = host.NetworkMode is null or "" or "default" ? "bridge" : host.NetworkMode,
         PortBindings = host.PortBindings ?? new Dictionary<string, IReadOnlyList<PortBinding>?>(),
         RestartPolicy = new RestartPolicy

@@ -8,7 +8,7 @@ namespace Cais.Engine.Containers;
 internal readonly record struct ProcessExit(int Code, DateTimeOffset At);
 
 /// <summary>A container's process as the engine holds it while it runs.</summary>
-internal sealed class RunningTask(Shim shim, ProcessStreams streams, JsonFileLog? log)
+internal sealed class RunningTask(Shim shim, ProcessStreams streams, ContainerLog? log)
 {
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -17,7 +17,7 @@ internal sealed class RunningTask(Shim shim, ProcessStreams streams, JsonFileLog
     public ProcessStreams Streams => streams;
 
     /// <summary>Where its output is kept; null for the driver <c>none</c>.</summary>
-    public JsonFileLog? Log => log;
+    public ContainerLog? Log => log;
 
     /// <summary>Ends when the process has ended and everything about it has been put away, before its container's status says so to others.</summary>
     public Task Finished => _finished.Task;

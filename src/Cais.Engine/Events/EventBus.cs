@@ -17,6 +17,10 @@ public sealed class EventBus(TimeProvider time)
     private readonly Queue<EventMessage> _past = new();
     private readonly HashSet<Channel<EventMessage>> _listeners = [];
     private long _lastNano;
+    private long _published;
+
+    /// <summary>How many events there have been.</summary>
+    public long Published => Interlocked.Read(ref _published);
 
     public int Listeners
     {
@@ -31,6 +35,7 @@ public sealed class EventBus(TimeProvider time)
 
     public void Publish(string type, string action, string id, IReadOnlyDictionary<string, string>? attributes = null)
     {
+        Interlocked.Increment(ref _published);
         lock (_gate)
         {
             // Strictly rising, so that "since" the last event seen neither repeats nor loses one.

@@ -97,6 +97,7 @@ internal sealed class HealthMonitor(EngineServices services, ExecService execs)
                     return;
                 }
 
+                services.HealthChecks.Count(failed: result.ExitCode != 0);
                 using var held = await container.Gate.Enter(cancellation).ConfigureAwait(false);
                 var before = container.Status.Health ?? new HealthState { Status = "starting" };
                 var after = Next(before, result, config, services.Time.GetUtcNow() - begun < startPeriod);

@@ -12,12 +12,12 @@ internal sealed class ProcessStreams : IDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
     private readonly EventLoop _loop;
-    private readonly JsonFileLog? _log;
+    private readonly ContainerLog? _log;
     private readonly List<DescriptorReader> _readers = [];
     private DescriptorWriter? _stdin;
     private int _open;
 
-    private ProcessStreams(EventLoop loop, string prefix, OutputHub hub, JsonFileLog? log, bool stdin, bool terminal)
+    private ProcessStreams(EventLoop loop, string prefix, OutputHub hub, ContainerLog? log, bool stdin, bool terminal)
     {
         _loop = loop;
         _log = log;
@@ -41,7 +41,7 @@ internal sealed class ProcessStreams : IDisposable
     public Task Ended => _ended.Task;
 
     /// <summary>Makes the pipes and begins to read.</summary>
-    public static ProcessStreams Create(EventLoop loop, string prefix, OutputHub hub, JsonFileLog? log, bool stdin, bool terminal)
+    public static ProcessStreams Create(EventLoop loop, string prefix, OutputHub hub, ContainerLog? log, bool stdin, bool terminal)
     {
         var streams = new ProcessStreams(loop, prefix, hub, log, stdin, terminal);
         try
@@ -63,7 +63,7 @@ internal sealed class ProcessStreams : IDisposable
     }
 
     /// <summary>After a restart of the engine: takes up the pipes of a process that is still running.</summary>
-    public static ProcessStreams Reopen(EventLoop loop, string prefix, OutputHub hub, JsonFileLog? log, bool stdin, bool terminal)
+    public static ProcessStreams Reopen(EventLoop loop, string prefix, OutputHub hub, ContainerLog? log, bool stdin, bool terminal)
     {
         var streams = new ProcessStreams(loop, prefix, hub, log, stdin, terminal);
         streams.Open(isNew: false);
@@ -142,31 +142,26 @@ internal sealed class ProcessStreams : IDisposable
     private void Read(string path, StreamKind stream, bool isNew)
     {
         var log = _log;
-        var splitter = log is null ? null : new LineSplitter(line => log.Append(stream, DateTimeOffset.UtcNow, line));
+        var feed = log is null ? null : new LogFeed(stream, log, TimeProvider.System);
         var reader = new TaskCompletionSource<DescriptorReader>();
         reader.SetResult(DescriptorReader.Start(
             _loop,
             Fifo.OpenRead(path),
             bytes =>
             {
-                if (splitter is not null)
-                {
-                    splitter.Push(bytes);
-                    log!.Flush();
-                }
-
-                if (Hub.Publish(stream, bytes) is not { } congestion)
+                var logging = feed?.Push(bytes);
+                var publishing = Hub.Publish(stream, bytes);
+                if (logging is null && publishing is null)
                 {
                     return true;
                 }
 
-                _ = ResumeAfter(congestion, reader.Task);
+                _ = ResumeAfter(Task.WhenAll(logging ?? Task.CompletedTask, publishing ?? Task.CompletedTask), reader.Task);
                 return false;
             },
             _ =>
             {
-                splitter?.Complete();
-                log?.Flush();
+                feed?.Complete();
                 if (Interlocked.Decrement(ref _open) == 0)
                 {
                     _ended.TrySetResult();

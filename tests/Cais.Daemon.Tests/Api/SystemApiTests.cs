@@ -22,9 +22,52 @@ public sealed class SystemApiTests(TestDaemon daemon)
     [Theory]
     [InlineData("/v1.56/_ping", "client version 1.56 is too new. Maximum supported API version is 1.55")]
     [InlineData("/v1.99/info", "client version 1.99 is too new. Maximum supported API version is 1.55")]
-    [InlineData("/v1.23/info", "client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version")]
     public async Task A_version_that_is_not_spoken_is_refused(string path, string message) =>
         Assert.Equal(message, await TestDaemon.Message(HttpStatusCode.BadRequest, await daemon.Client.GetAsync(new Uri(path, UriKind.Relative), TestContext.Current.CancellationToken)));
+
+    [Fact]
+    public async Task A_version_from_before_json_errors_is_refused_in_plain_text()
+    {
+        var response = await daemon.Client.GetAsync(new Uri("/v1.23/info", UriKind.Relative), TestContext.Current.CancellationToken);
+        Assert.Equal((HttpStatusCode.BadRequest, "text/plain"), (response.StatusCode, response.Content.Headers.ContentType?.MediaType));
+        Assert.Equal(
+            "client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version\n",
+            await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/v1.47/containers/anything")]
+    public async Task Options_is_answered_everywhere(string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Options, new Uri(path, UriKind.Relative));
+        var response = await daemon.Client.SendAsync(request, TestContext.Current.CancellationToken);
+        Assert.Equal((HttpStatusCode.OK, ""), (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)));
+    }
+
+    [Theory]
+    [InlineData("1.55", "NRI,DiscoveredDevices?,FirewallBackend,CDISpecDirs,CgroupVersion", "BridgeNfIptables,KernelMemoryTCP")]
+    [InlineData("1.51", "FirewallBackend,KernelMemoryTCP", "NRI,BridgeNfIptables")]
+    [InlineData("1.49", "FirewallBackend,BridgeNfIptables", "NRI,DiscoveredDevices")]
+    [InlineData("1.47", "CDISpecDirs,BridgeNfIptables", "FirewallBackend,NRI")]
+    [InlineData("1.40", "BridgeNfIp6tables,KernelMemoryTCP", "CDISpecDirs,CgroupVersion,DefaultAddressPools,FirewallBackend")]
+    public async Task Info_has_each_versions_members(string version, string present, string absent)
+    {
+        var info = await daemon.Get($"/v{version}/info");
+        Assert.Equal([], present.Split(',').Where(n => !n.EndsWith('?') && !info.TryGetProperty(n, out _)));
+        Assert.Equal([], absent.Split(',').Where(n => info.TryGetProperty(n, out _)));
+        Assert.Equal(string.CompareOrdinal(version, "1.49") < 0, info.GetProperty("RuncCommit").TryGetProperty("Expected", out _));
+    }
+
+    [Fact]
+    public async Task Debugging_is_found_only_when_it_is_on()
+    {
+        Assert.Equal(HttpStatusCode.NotFound, (await daemon.Client.GetAsync(new Uri("/debug/vars", UriKind.Relative), TestContext.Current.CancellationToken)).StatusCode);
+        daemon.Engine.Reload(daemon.Engine.Options with { Debug = true }, daemon.Engine.Images.Options);
+        Assert.Equal(HttpStatusCode.OK, (await daemon.Client.GetAsync(new Uri("/debug/pprof/cmdline", UriKind.Relative), TestContext.Current.CancellationToken)).StatusCode);
+        daemon.Engine.Reload(daemon.Engine.Options with { Debug = false }, daemon.Engine.Images.Options);
+        Assert.Equal(HttpStatusCode.NotFound, (await daemon.Client.GetAsync(new Uri("/debug/vars", UriKind.Relative), TestContext.Current.CancellationToken)).StatusCode);
+    }
 
     [Theory]
     [InlineData("GET", "/nosuch")]

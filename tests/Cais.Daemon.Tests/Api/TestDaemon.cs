@@ -32,6 +32,10 @@ public sealed class TestDaemon : IAsyncLifetime
 
     internal CaisEngine Engine => _engine!;
 
+    internal Router Router { get; private set; } = new();
+
+    internal Metrics.DaemonMetrics? Metrics { get; private set; }
+
     internal string SocketPath => Path.Combine(_directory, "docker.sock");
 
     public async ValueTask InitializeAsync()
@@ -176,8 +180,13 @@ public sealed class TestDaemon : IAsyncLifetime
         new ImageEndpoints(_engine).Map(router);
         new NetworkEndpoints(_engine).Map(router);
         new VolumeEndpoints(_engine).Map(router);
+        new SwarmEndpoints().Map(router);
+        new PluginEndpoints().Map(router);
+        new DebugEndpoints(_engine).Map(router);
+        Router = router;
+        Metrics = new Metrics.DaemonMetrics(_engine, "test");
         _server = new ApiServer([new Listener(new UnixAddress(SocketPath), null)]);
-        await _server.Start(new ApiApplication(router, ApiVersion.Oldest, "Cais", experimental: false, log), CancellationToken.None);
+        await _server.Start(new ApiApplication(router, ApiVersion.Oldest, "Cais", experimental: false, log, Metrics), CancellationToken.None);
     }
 
     private async Task Stop()

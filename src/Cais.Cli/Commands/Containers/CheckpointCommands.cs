@@ -1,7 +1,6 @@
 using System.Text;
 using Cais.Cli.CommandLine;
 using Cais.Cli.Formatting;
-using Cais.Cli.Templates;
 using Cais.Client;
 
 namespace Cais.Cli.Commands.Containers;

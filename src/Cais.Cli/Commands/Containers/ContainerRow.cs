@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Cais.Cli.CommandLine;
 using Cais.Cli.Formatting;
 using Cais.Oci.Images;
 

@@ -26,7 +26,7 @@ internal static class NetworkingBuilder
 
             if (!endpoints.TryAdd(network.Target, Settings(network, i == 0 ? flags.Get(Link) : [])))
             {
-                throw new FormatException($"network {CommandLine.GoQuote.Quote(network.Target)} is specified multiple times");
+                throw new FormatException($"network {GoQuote.Quote(network.Target)} is specified multiple times");
             }
         }
 

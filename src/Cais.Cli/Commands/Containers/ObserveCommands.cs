@@ -119,7 +119,7 @@ internal static class PortCommand
         var number = slash < 0 ? text : text[..slash];
         try
         {
-            Values.GoNumber.ParseUint(number, 16);
+            GoNumber.ParseUint(number, 16);
             return slash < 0 ? text + "/tcp" : text;
         }
         catch (FormatException e)
@@ -172,7 +172,7 @@ internal static class CommitCommand
     private static readonly Flag<IReadOnlyList<string>> Change = Flags.List("change", "Apply a Dockerfile instruction to the image", 'c');
     private static readonly Flag<string> Message = Flags.Text("message", "What was done", 'm');
     private static readonly Flag<bool> NoPause = Flags.Bool("no-pause", "Do not hold the container meanwhile");
-    private static readonly Flag<bool> Pause = new("pause", "bool", "Hold the container meanwhile", true, static (text, _) => Values.GoNumber.ParseBool(text))
+    private static readonly Flag<bool> Pause = new("pause", "bool", "Hold the container meanwhile", true, static (text, _) => GoNumber.ParseBool(text))
     {
         Shorthand = 'p',
         DefaultText = "true",

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Cais.Cli.Templates;
 
 namespace Cais.Cli.Commands.Containers;
 
@@ -19,7 +18,7 @@ internal static class SecurityOptions
         var separator = option.IndexOf('=') is > 0 and var equals ? equals : option.IndexOf(':');
         if (separator < 0)
         {
-            return option is "no-new-privileges" ? option : throw new FormatException($"Invalid --security-opt: {CommandLine.GoQuote.Quote(option)}");
+            return option is "no-new-privileges" ? option : throw new FormatException($"Invalid --security-opt: {GoQuote.Quote(option)}");
         }
 
         var (key, value) = (option[..separator], option[(separator + 1)..]);

@@ -109,13 +109,13 @@ internal static class PlatformOption
     {
         var parts = text.Split('/');
         var json = new System.Text.StringBuilder("{\"os\":");
-        Templates.GoJson.WriteString(json, parts.Length > 1 ? parts[0] : "linux");
+        GoJson.WriteString(json, parts.Length > 1 ? parts[0] : "linux");
         json.Append(",\"architecture\":");
-        Templates.GoJson.WriteString(json, parts.Length > 1 ? parts[1] : parts[0]);
+        GoJson.WriteString(json, parts.Length > 1 ? parts[1] : parts[0]);
         if (parts.Length > 2)
         {
             json.Append(",\"variant\":");
-            Templates.GoJson.WriteString(json, parts[2]);
+            GoJson.WriteString(json, parts[2]);
         }
 
         return json.Append('}').ToString();

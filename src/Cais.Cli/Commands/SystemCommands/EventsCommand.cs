@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using Cais.Cli.CommandLine;
 using Cais.Cli.Formatting;
-using Cais.Cli.Templates;
 using Cais.Cli.Values;
 
 namespace Cais.Cli.Commands.SystemCommands;

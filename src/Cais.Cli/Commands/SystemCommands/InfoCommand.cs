@@ -3,7 +3,6 @@ using System.Text.Json;
 using Cais.Cli.CommandLine;
 using Cais.Cli.Configuration;
 using Cais.Cli.Formatting;
-using Cais.Cli.Templates;
 using Cais.Client;
 
 namespace Cais.Cli.Commands.SystemCommands;

@@ -4,7 +4,6 @@ using Cais.Api;
 using Cais.Cli.CommandLine;
 using Cais.Cli.Commands.Containers;
 using Cais.Cli.Configuration;
-using Cais.Cli.Templates;
 using Cais.Cli.Terminal;
 
 namespace Cais.Cli.Commands.SystemCommands;
