@@ -12,6 +12,7 @@ public sealed class ProjectReferenceTests
         "Cais.Oci",
         "Cais.Api",
         "Cais.Storage",
+        "Cais.Plugins",
         "Cais.Runtime",
         "Cais.Ttrpc",
         "Cais.Shim",
