@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
@@ -161,7 +160,7 @@ public sealed class Plugin : IDisposable
             if (response.StatusCode != HttpStatusCode.OK)
             {
                 throw new PluginException(
-                    ErrorOf(answer) ?? $"plugin \"{Name}\": {method}: status {(int)response.StatusCode}",
+                    $"{method}: {ErrorOf(answer) ?? $"plugin \"{Name}\" answers with status {(int)response.StatusCode}"}",
                     unsupported: response.StatusCode == HttpStatusCode.NotFound);
             }
 

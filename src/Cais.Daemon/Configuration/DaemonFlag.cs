@@ -89,7 +89,7 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
         new("tlskey", null, "tlskey", FlagKind.Text, "Path to TLS key file"),
         new("tlsverify", null, "tlsverify", FlagKind.Bool, "Use TLS and verify the remote"),
         new("allow-insecure-tcp", null, null, FlagKind.Bool, "Serve tcp:// without TLS: whoever reaches the port is root on this machine"),
-        new("userland-proxy", null, "userland-proxy", FlagKind.Bool, "Accepted for compatibility: loopback traffic needs no proxy here"),
+        new("userland-proxy", null, "userland-proxy", FlagKind.Bool, "Carry connections from loopback in the daemon; false: carry none that the kernel cannot (default: only those)"),
         new("shim-path", null, null, FlagKind.Text, "Path of the shim program"),
         new("validate", null, null, FlagKind.Bool, "Validate daemon configuration and exit"),
         new("version", 'v', null, FlagKind.Bool, "Print version information and quit"),

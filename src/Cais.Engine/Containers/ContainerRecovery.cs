@@ -23,6 +23,12 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
         }
 
         await Task.WhenAll(containers.Where(c => c.Status.ShimSocket is not null).Select(FindShim)).ConfigureAwait(false);
+        foreach (var container in _found.Keys)
+        {
+            services.Volumes.Hold(container.Id, container.Record.Mounts.Where(m => m is { Type: "volume", Name: not null }).Select(m => m.Name!));
+        }
+
+        services.Volumes.Recover();
         await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet()).ConfigureAwait(false);
         return [.. _found.Keys.Select(c => c.Id)];
     }

@@ -3,6 +3,7 @@ using Cais.Engine.Io;
 using Cais.Engine.Logs;
 using Cais.Engine.Shims;
 using Cais.Engine.Specs;
+using Cais.Engine.Volumes;
 using Cais.Images;
 using Cais.Networking;
 using Cais.Oci.Runtime;
@@ -33,7 +34,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         {
             var rootfs = container.Rootfs ??= await Rootfs(record).ConfigureAwait(false);
             var user = _users.Resolve(record, rootfs);
-            PrepareMounts(record);
+            using var mounts = await PreparedMounts.Make(record, services.Volumes, CancellationToken.None).ConfigureAwait(false);
             var directory = Path.Combine(services.Options.ContainersDirectory, record.Id);
             log = record.LogDriver == "none" ? null : new JsonFileLog(LogPath(record), LogOptionsOf(record));
             container.Output.Restart();
@@ -45,7 +46,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             networks.WriteFiles(record, directory);
             trace.Mark("network");
 
-            var spec = SpecGenerator.Generate(record, SpecOptionsOf(record, user, sandbox, directory));
+            var spec = SpecGenerator.Generate(mounts.Record, SpecOptionsOf(record, user, sandbox, directory));
             var bundle = Path.Combine(services.Options.BundlesDirectory, record.Id);
             Directory.CreateDirectory(bundle);
             File.WriteAllBytes(Path.Combine(bundle, "config.json"), JsonSerializer.SerializeToUtf8Bytes(spec, SpecJson.Default.Spec));
@@ -114,7 +115,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         Trees.Delete(Path.Combine(services.Options.BundlesDirectory, record.Id));
         foreach (var mount in record.Mounts.Where(m => m.Type == "volume" && m.Name is not null))
         {
-            services.Volumes.Unmount(mount.Name!, record.Id);
+            await services.Volumes.Unmount(mount.Name!, record.Id).ConfigureAwait(false);
         }
     }
 
@@ -147,21 +148,6 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
 
     private static LogOptions LogOptionsOf(ContainerRecord record) =>
         LogOptions.Parse(record.HostConfig.LogConfig?.Config, record.Config.Labels, record.Config.Env);
-
-    private void PrepareMounts(ContainerRecord record)
-    {
-        foreach (var mount in record.Mounts)
-        {
-            if (mount is { Type: "volume", Name: { } name })
-            {
-                services.Volumes.Mount(name, record.Id);
-            }
-            else if (mount is { Type: "bind", CreateSource: true } && !Path.Exists(mount.Source))
-            {
-                Directory.CreateDirectory(mount.Source);
-            }
-        }
-    }
 
     private CreateTaskRequest CreateRequest(ContainerRecord record, string bundle, RootfsMount rootfs, ProcessStreams streams)
     {
