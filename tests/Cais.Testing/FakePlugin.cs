@@ -15,6 +15,8 @@ public sealed class FakePlugin : IDisposable
     private readonly Socket _listener;
     private readonly Func<string, JsonElement, string?> _answer;
     private readonly string? _path;
+    private readonly ConcurrentBag<Socket> _clients = [];
+    private string? _made;
 
     private FakePlugin(Socket listener, string? path, Func<string, JsonElement, string?> answer)
     {
@@ -38,12 +40,12 @@ public sealed class FakePlugin : IDisposable
     /// <param name="answer">Answers a method; null is status 404. An answer that begins with <c>!</c> has status 500.</param>
     public static FakePlugin Start(string path, string[] kinds, Func<string, JsonElement, string?> answer)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        var made = MakeFolder(Path.GetDirectoryName(path)!);
         File.Delete(path);
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(path));
         listener.Listen();
-        return new FakePlugin(listener, path, Activating(kinds, answer));
+        return new FakePlugin(listener, path, Activating(kinds, answer)) { _made = made };
     }
 
     /// <summary>Starts one on a port of the loopback address.</summary>
@@ -64,10 +66,33 @@ public sealed class FakePlugin : IDisposable
     public void Dispose()
     {
         _listener.Dispose();
+        foreach (var client in _clients)
+        {
+            client.Dispose();
+        }
+
         if (_path is not null)
         {
             File.Delete(_path);
         }
+
+        if (_made is not null)
+        {
+            Directory.Delete(_made, recursive: true);
+        }
+    }
+
+    /// <summary>Makes a folder; gives the topmost one that was not there.</summary>
+    private static string? MakeFolder(string path)
+    {
+        string? made = null;
+        for (var folder = path; folder is not null && !Directory.Exists(folder); folder = Path.GetDirectoryName(folder))
+        {
+            made = folder;
+        }
+
+        Directory.CreateDirectory(path);
+        return made;
     }
 
     private static Func<string, JsonElement, string?> Activating(string[] kinds, Func<string, JsonElement, string?> answer) => (method, body) =>
@@ -90,6 +115,7 @@ public sealed class FakePlugin : IDisposable
 
     private async Task Serve(Socket client)
     {
+        _clients.Add(client);
         using var stream = new NetworkStream(client, ownsSocket: true);
         var pending = new List<byte>();
         var buffer = new byte[4096];
@@ -123,7 +149,7 @@ public sealed class FakePlugin : IDisposable
                 await Answer(stream, head[0].Split(' ')[1].TrimStart('/'), body);
             }
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
             // The engine hung up.
         }

@@ -26,8 +26,7 @@ internal sealed class VolumeEndpoints(CaisEngine engine)
             throw new EngineException(ErrorKind.Unavailable, "cluster volumes need a swarm, which this node is not part of");
         }
 
-        var driver = string.IsNullOrEmpty(body.Driver) ? "local" : body.Driver;
-        var volume = await engine.Volumes.Create(body.Name, driver, body.DriverOpts, body.Labels, request.Gone);
+        var volume = await engine.Volumes.Create(body.Name, body.Driver, body.DriverOpts, body.Labels, request.Gone);
         await request.Answer(VolumeStore.Describe(volume), ApiJson.Default.VolumeInfo, 201);
     }
 

@@ -1,4 +1,5 @@
 using Cais.Engine.Shims;
+using Cais.Engine.Volumes;
 using Cais.Ttrpc;
 using Containerd.Task.V2;
 using Containerd.V1.Types;
@@ -29,6 +30,7 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
         }
 
         services.Volumes.Recover();
+        PreparedMounts.Clear(services.Options.SubpathsDirectory);
         await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet()).ConfigureAwait(false);
         return [.. _found.Keys.Select(c => c.Id)];
     }

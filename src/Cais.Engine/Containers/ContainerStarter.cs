@@ -34,7 +34,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         {
             var rootfs = container.Rootfs ??= await Rootfs(record).ConfigureAwait(false);
             var user = _users.Resolve(record, rootfs);
-            using var mounts = await PreparedMounts.Make(record, services.Volumes, CancellationToken.None).ConfigureAwait(false);
+            using var mounts = await PreparedMounts.Make(record, services.Volumes, services.Options.SubpathsDirectory, CancellationToken.None).ConfigureAwait(false);
             var directory = Path.Combine(services.Options.ContainersDirectory, record.Id);
             log = record.LogDriver == "none" ? null : new JsonFileLog(LogPath(record), LogOptionsOf(record));
             container.Output.Restart();
