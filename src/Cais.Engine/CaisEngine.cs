@@ -12,6 +12,7 @@ using Cais.Engine.Volumes;
 using Cais.Images;
 using Cais.Linux.Io;
 using Cais.Networking;
+using Cais.Plugins;
 using Cais.Storage;
 
 namespace Cais.Engine;
@@ -79,6 +80,9 @@ public sealed class CaisEngine : IAsyncDisposable
 
     public VolumeStore Volumes => _services.Volumes;
 
+    /// <summary>The plugins of this machine, of every kind.</summary>
+    public PluginRegistry Plugins => _services.Plugins;
+
     public ImageStore Images => _services.Images;
 
     public HealthCounters HealthChecks => _services.HealthChecks;
@@ -116,6 +120,7 @@ public sealed class CaisEngine : IAsyncDisposable
         var events = new EventBus(time);
         var containers = new ContainerStore(database);
         var host = HostFacts.Read();
+        var plugins = new PluginRegistry(PluginFolders.Standard);
         var services = new EngineServices
         {
             Options = options,
@@ -125,12 +130,13 @@ public sealed class CaisEngine : IAsyncDisposable
             Loop = loop,
             Events = events,
             Containers = containers,
-            Volumes = new VolumeStore(Path.Combine(options.Root, "volumes"), database, events, time),
+            Volumes = new VolumeStore(Path.Combine(options.Root, "volumes"), database, events, time, plugins),
             Images = ImageStore.Open(options.Root, database, images with
             {
                 ContainersUsing = id => [.. containers.List().Where(c => c.Record.ImageId == id.ToString()).Select(c => new ContainerUse(c.Id, c.Status.IsRunning))],
             }),
-            Networks = NetworkController.Open(database, options.RunDirectory, networks),
+            Plugins = plugins,
+            Networks = NetworkController.Open(database, options.RunDirectory, networks, plugins),
             Shims = new ShimLauncher(loop, options, log),
             Seccomp = new SeccompSource(options.SeccompProfile),
             Cdi = new CdiRegistry(options.CdiDirectories),
@@ -389,6 +395,7 @@ public sealed class CaisEngine : IAsyncDisposable
         await Networks.DisposeAsync().ConfigureAwait(false);
         await Images.DisposeAsync().ConfigureAwait(false);
         _services.Loop.Dispose();
+        _services.Plugins.Dispose();
 
         // Nobody appends any more.
         await _services.Logs.Finish().ConfigureAwait(false);

@@ -102,5 +102,8 @@ public sealed record EngineOptions
 
     public string ShimsDirectory => Path.Combine(RunDirectory, "shims");
 
+    /// <summary>Where parts of volumes are mounted while a container is made.</summary>
+    public string SubpathsDirectory => Path.Combine(RunDirectory, "subpaths");
+
     public string PipesDirectory => Path.Combine(RunDirectory, "pipes");
 }

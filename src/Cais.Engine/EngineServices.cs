@@ -9,6 +9,7 @@ using Cais.Engine.Volumes;
 using Cais.Images;
 using Cais.Linux.Io;
 using Cais.Networking;
+using Cais.Plugins;
 
 namespace Cais.Engine;
 
@@ -31,6 +32,8 @@ internal sealed record EngineServices
     public required ContainerStore Containers { get; init; }
 
     public required VolumeStore Volumes { get; init; }
+
+    public required PluginRegistry Plugins { get; init; }
 
     public required ImageStore Images { get; init; }
 

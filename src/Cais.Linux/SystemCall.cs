@@ -74,6 +74,7 @@ public static class SystemCall
     public static int PidfdGetfd => 438;
     public static int Faccessat2 => 439;
     public static int MountSetattr => 442;
+    public static int QuotactlFd => 443;
     public static int LandlockCreateRuleset => 444;
 
     internal static long Invoke(int number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0) => LibC.syscall(number, a, b, c, d, e);

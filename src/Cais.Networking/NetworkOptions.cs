@@ -59,6 +59,12 @@ public sealed record NetworkOptions
     /// <summary>Let other machines reach published ports by the container's own address.</summary>
     public bool AllowDirectRouting { get; init; }
 
+    /// <summary>
+    /// Who carries what packet translation cannot (<c>userland-proxy</c>): null leaves to the daemon connections from ::1 and from IPv6 to containers that
+    /// have IPv4 only, and all else to the kernel; true also those from 127.0.0.1, so that no bridge needs route_localnet; false carries nothing.
+    /// </summary>
+    public bool? UserlandProxy { get; init; }
+
     /// <summary>The host address for published ports that name none (<c>ip</c>); null is all addresses of both families.</summary>
     public IPAddress? DefaultBindingAddress { get; init; }
 

@@ -13,6 +13,7 @@ public sealed class ProjectReferenceTests
         "Cais.Templates",
         "Cais.Api",
         "Cais.Storage",
+        "Cais.Plugins",
         "Cais.Runtime",
         "Cais.Ttrpc",
         "Cais.Shim",

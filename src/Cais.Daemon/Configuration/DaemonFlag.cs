@@ -176,7 +176,7 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
             Effect = SettingEffect.Refused, Reason = "one user namespace for all containers is not supported by this engine", Neutral = [""],
         },
         new("allow-insecure-tcp", null, null, FlagKind.Bool, "Serve tcp:// without TLS: whoever reaches the port is root on this machine"),
-        new("userland-proxy", null, "userland-proxy", FlagKind.Bool, "Accepted for compatibility: loopback traffic needs no proxy here") { Effect = SettingEffect.Harmless, Reason = "loopback traffic to published ports needs no proxy here" },
+        new("userland-proxy", null, "userland-proxy", FlagKind.Bool, "Carry connections from loopback in the daemon; false: carry none that the kernel cannot (default: only those)"),
         new("shim-path", null, null, FlagKind.Text, "Path of the shim program"),
         new("validate", null, null, FlagKind.Bool, "Validate daemon configuration and exit"),
         new("version", 'v', null, FlagKind.Bool, "Print version information and quit"),

@@ -240,6 +240,7 @@ internal sealed record DaemonOptions
         FirewallV4 = settings.Flag("iptables", true),
         FirewallV6 = settings.Flag("ip6tables", true),
         AllowDirectRouting = settings.Flag("allow-direct-routing"),
+        UserlandProxy = settings.Has("userland-proxy") ? settings.Flag("userland-proxy") : null,
         DefaultBindingAddress = AddressOf(settings, "ip"),
         HostGatewayAddresses = [.. settings.List("host-gateway-ip").Concat(settings.List("host-gateway-ip-old")).Select(a => Parse("host-gateway-ip", a))],
         Dns = [.. settings.List("dns").Select(a => Parse("dns", a))],

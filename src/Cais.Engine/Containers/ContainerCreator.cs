@@ -79,8 +79,8 @@ internal sealed class ContainerCreator(EngineServices services)
             held = mounts.Count;
             Directory.CreateDirectory(directory);
             var rootfs = await services.Images.Snapshots.PrepareAsync(id, image, cancellation).ConfigureAwait(false);
-            record = record with { Mounts = CreateVolumes(id, mounts, request.HostConfig, volumes) };
-            VolumeCopy.FillNew(record.Mounts, rootfs);
+            record = record with { Mounts = await CreateVolumes(id, mounts, request.HostConfig, volumes, cancellation).ConfigureAwait(false) };
+            await VolumeCopy.FillNew(record.Mounts, rootfs, services.Volumes, id, cancellation).ConfigureAwait(false);
             var container = services.Containers.Add(record);
             container.Rootfs = rootfs;
             services.Tell(container, "create");
@@ -92,7 +92,7 @@ internal sealed class ContainerCreator(EngineServices services)
             services.Volumes.Release(id);
             foreach (var volume in volumes.Where(v => v.Anonymous))
             {
-                services.Volumes.Remove(volume.Name, force: true);
+                await services.Volumes.Remove(volume.Name, force: true).ConfigureAwait(false);
             }
 
             await services.Images.Snapshots.RemoveAsync(id, CancellationToken.None).ConfigureAwait(false);
@@ -205,7 +205,8 @@ internal sealed class ContainerCreator(EngineServices services)
         return result;
     }
 
-    private List<MountRecord> CreateVolumes(string id, IReadOnlyList<MountRecord> mounts, HostConfig host, List<VolumeRecord> made)
+    private async Task<IReadOnlyList<MountRecord>> CreateVolumes(
+        string id, IReadOnlyList<MountRecord> mounts, HostConfig host, List<VolumeRecord> made, CancellationToken cancellation)
     {
         var result = new List<MountRecord>();
         foreach (var mount in mounts)
@@ -218,13 +219,12 @@ internal sealed class ContainerCreator(EngineServices services)
 
             var options = host.Mounts?.FirstOrDefault(m => m.Type == "volume" && m.Target is { } target && MountParser.Clean(target) == mount.Destination)?.VolumeOptions;
             var isNew = mount.Name is null || services.Volumes.Find(mount.Name) is null;
-            var volume = services.Volumes.Create(mount.Name, mount.Driver, options?.DriverConfig?.Options, options?.Labels);
+            var volume = await services.Volumes.Create(mount.Name, mount.Driver, options?.DriverConfig?.Options, options?.Labels, cancellation, id).ConfigureAwait(false);
             if (isNew)
             {
                 made.Add(volume);
             }
 
-            services.Volumes.Reserve(id, [volume.Name]);
             result.Add(mount with
             {
                 Name = volume.Name,

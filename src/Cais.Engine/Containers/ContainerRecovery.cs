@@ -1,4 +1,5 @@
 using Cais.Engine.Shims;
+using Cais.Engine.Volumes;
 using Cais.Ttrpc;
 using Containerd.Task.V2;
 using Containerd.V1.Types;
@@ -23,6 +24,13 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
         }
 
         await Task.WhenAll(containers.Where(c => c.Status.ShimSocket is not null).Select(FindShim)).ConfigureAwait(false);
+        foreach (var container in _found.Keys)
+        {
+            services.Volumes.Hold(container.Id, container.Record.Mounts.Where(m => m is { Type: "volume", Name: not null }).Select(m => m.Name!));
+        }
+
+        services.Volumes.Recover();
+        PreparedMounts.Clear(services.Options.SubpathsDirectory);
         await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet()).ConfigureAwait(false);
         return [.. _found.Keys.Select(c => c.Id)];
     }

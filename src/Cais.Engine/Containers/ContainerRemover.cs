@@ -42,7 +42,7 @@ internal sealed class ContainerRemover(EngineServices services)
             {
                 try
                 {
-                    services.Volumes.Remove(mount.Name!, force: true);
+                    await services.Volumes.Remove(mount.Name!, force: true).ConfigureAwait(false);
                 }
                 catch (EngineException e) when (e.Kind == ErrorKind.Conflict)
                 {

@@ -3,6 +3,7 @@ using Cais.Engine.Io;
 using Cais.Engine.Logs;
 using Cais.Engine.Shims;
 using Cais.Engine.Specs;
+using Cais.Engine.Volumes;
 using Cais.Images;
 using Cais.Networking;
 using Cais.Oci.Runtime;
@@ -40,7 +41,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         {
             var rootfs = container.Rootfs ??= await Rootfs(record).ConfigureAwait(false);
             var user = _users.Resolve(record, rootfs);
-            PrepareMounts(record);
+            using var mounts = await PreparedMounts.Make(record, services.Volumes, services.Options.SubpathsDirectory, CancellationToken.None).ConfigureAwait(false);
             var sources = hostMounts.Prepare(record);
             var edits = services.Cdi.EditsOf(record.HostConfig.DeviceRequests);
             var directory = Path.Combine(services.Options.ContainersDirectory, record.Id);
@@ -54,7 +55,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             networks.WriteFiles(record, directory);
             trace.Mark("network");
 
-            var spec = SpecGenerator.Generate(record, SpecOptionsOf(record, user, sandbox, directory) with
+            var spec = SpecGenerator.Generate(mounts.Record, SpecOptionsOf(record, user, sandbox, directory) with
             {
                 Sources = sources,
                 SharedMemoryPath = hostMounts.SharedMemoryOf(record),
@@ -127,7 +128,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         Trees.Delete(Path.Combine(services.Options.BundlesDirectory, record.Id));
         foreach (var mount in record.Mounts.Where(m => m.Type == "volume" && m.Name is not null))
         {
-            services.Volumes.Unmount(mount.Name!, record.Id);
+            await services.Volumes.Unmount(mount.Name!, record.Id).ConfigureAwait(false);
         }
     }
 
@@ -154,21 +155,6 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         : new UserDatabase([], []).Resolve(user, null);
 
     public string PipePrefix(string id) => Path.Combine(services.Options.PipesDirectory, id);
-
-    private void PrepareMounts(ContainerRecord record)
-    {
-        foreach (var mount in record.Mounts)
-        {
-            if (mount is { Type: "volume", Name: { } name })
-            {
-                services.Volumes.Mount(name, record.Id);
-            }
-            else if (mount is { Type: "bind", CreateSource: true } && !Path.Exists(mount.Source))
-            {
-                Directory.CreateDirectory(mount.Source);
-            }
-        }
-    }
 
     private CreateTaskRequest CreateRequest(
         ContainerRecord record, ResolvedRuntime runtime, string bundle, RootfsMount rootfs, ProcessStreams streams, string? checkpoint)

@@ -26,11 +26,6 @@ internal sealed class HostMounts(EngineServices services)
             {
                 sources[mount.Destination] = MountImage(record, mount, i, place);
             }
-            else if (mount is { Type: "volume", Subpath.Length: > 0, Name: { } name })
-            {
-                BindBelow(services.Volumes.Get(name).Path, mount.Subpath, place, $"volume {name}");
-                sources[mount.Destination] = place;
-            }
             else if (mount.Propagation.Length > 0)
             {
                 CheckPropagation(mount);
