@@ -1,4 +1,5 @@
 using Cais.Api;
+using Cais.Engine.Builds;
 using Cais.Engine.Containers;
 using Cais.Engine.Events;
 using Cais.Engine.Execs;
@@ -61,6 +62,7 @@ public sealed class CaisEngine : IAsyncDisposable
         _files = new ContainerFiles(services, _starter);
         _commit = new ContainerCommit(services, _lifecycle);
         _checkpoints = new ContainerCheckpoints(services);
+        Builds = new BuildService(services, database);
         var health = new HealthMonitor(services, _execs);
         _lifecycle.Started = health.Start;
         _lifecycle.Stopped = container =>
@@ -94,6 +96,8 @@ public sealed class CaisEngine : IAsyncDisposable
     public static void ValidateLogging(string driver, IReadOnlyDictionary<string, string> options) => LogDrivers.Validate(driver, options);
 
     public NetworkController Networks => _services.Networks;
+
+    public BuildService Builds { get; }
 
     public TimeProvider Time => _services.Time;
 
@@ -392,6 +396,7 @@ public sealed class CaisEngine : IAsyncDisposable
             CgroupFiles.RemoveParent(Options.CgroupParent);
         }
 
+        Builds.Dispose();
         await Networks.DisposeAsync().ConfigureAwait(false);
         await Images.DisposeAsync().ConfigureAwait(false);
         _services.Loop.Dispose();
