@@ -16,6 +16,7 @@ rootfs=$work/rootfs
 mkdir -p "$rootfs"/{bin,proc,sys,dev,tmp,etc,root}
 cp /bin/busybox "$rootfs/bin/busybox"
 for name in $("$rootfs/bin/busybox" --list); do [ "$name" = busybox ] || ln -s busybox "$rootfs/bin/$name"; done
+chmod 1777 "$rootfs/tmp"
 mkdir "$work/tools" # commands of the script's own, for shells and terminals to find
 export PATH=$work/tools:$PATH
 echo 'root:x:0:0:root:/root:/bin/sh' >"$rootfs/etc/passwd"
