@@ -69,7 +69,7 @@ expect "out of memory" 137 '' p $run --name oom -m 8m --memory-swap 8m tiny tail
 expect "out of memory is told" 0 "^$told 137$" p inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' oom
 expect "pod with a shared network" 0 '' p pod create --name pod --infra=true --infra-image tiny --infra-command 'sleep 1000' --network none
 expect "container in a pod" 0 '^in pod$' p run --rm --pod pod tiny echo in pod
-expect "events" 0 "container died.*name=main" bash -c "p events --stream=false --since 10m | grep name=main"
+expect "events" 0 "container died.*name=main" bash -c "p events --stream=false --since 10m | grep name=main | grep died"
 expect "all are removed" 0 '' bash -c 'p pod rm -fa -t 0; p rm -fat 0'
 eventually "no container is left behind by the runtime" '^$' bash -c 'ls /run/cais-runtime'
 
