@@ -24,6 +24,7 @@ public static class SystemCall
     public static int SetGroups => X64 ? 116 : 159;
     public static int SetResUid => X64 ? 117 : 147;
     public static int SetResGid => X64 ? 119 : 149;
+    public static int CapGet => X64 ? 125 : 90;
     public static int CapSet => X64 ? 126 : 91;
     public static int Personality => X64 ? 135 : 92;
     public static int Statfs => X64 ? 137 : 43;

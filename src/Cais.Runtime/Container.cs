@@ -43,6 +43,8 @@ public sealed class Container : IDisposable
 
     private readonly List<string> _warnings = [];
 
+    internal void Warn(string warning) => _warnings.Add(warning);
+
     /// <summary>The configuration it was made from.</summary>
     public Spec Spec => _spec ??= OciRuntime.ParseConfiguration(
         Files.ReadAll($"{_directory}/{OciRuntime.ConfigName}"), $"{_directory}/{OciRuntime.ConfigName}");
@@ -221,6 +223,7 @@ public sealed class Container : IDisposable
         }
 
         SpecCheck.ValidateProcess(request.Process);
+        request = request with { Process = GrantableCapabilities.Reduce(Spec, request.Process, []) };
         return ExecLaunch.Run(Spec, PidFd, Pid, Cgroup, request);
     }
 

@@ -47,7 +47,7 @@ public sealed class OciRuntime(string stateRoot)
 
             cgroup.Create();
             cgroup.Apply(spec.Linux?.Resources, update: false);
-            return ContainerLaunch.Run(directory, state, spec, request, cgroup);
+            return Launch(directory, state, spec, request, cgroup);
         }
         catch (Exception)
         {
@@ -57,6 +57,19 @@ public sealed class OciRuntime(string stateRoot)
             RemoveDirectory(directory);
             throw;
         }
+    }
+
+    private static Container Launch(string directory, StateFile state, Spec spec, CreateRequest request, ContainerCgroup cgroup)
+    {
+        var missing = new List<string>();
+        var granted = spec.Process is { } process ? spec with { Process = GrantableCapabilities.Reduce(spec, process, missing) } : spec;
+        var container = ContainerLaunch.Run(directory, state, granted, request, cgroup);
+        foreach (var capability in missing)
+        {
+            container.Warn($"capability {capability} cannot be granted, because the runtime does not have it itself");
+        }
+
+        return container;
     }
 
     /// <summary>A container made earlier, by any process.</summary>
