@@ -31,7 +31,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             ?? throw EngineException.InvalidParameter($"unknown or invalid runtime name: {record.Runtime}");
         var bundle = Path.Combine(services.Options.BundlesDirectory, record.Id);
         Directory.CreateDirectory(bundle);
-        var taking = services.Shims.Take(runtime, record.Id, bundle);
+        var taking = runtime.Shim is null ? services.Shims.Take() : null;
         var connecting = Task.Run(() => networks.Create(record));
         ProcessStreams? streams = null;
         JsonFileLog? log = null;
@@ -63,6 +63,8 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             File.WriteAllBytes(Path.Combine(bundle, "config.json"), JsonSerializer.SerializeToUtf8Bytes(spec, SpecJson.Default.Spec));
             trace.Mark("spec");
 
+            // Another's shim reads its bundle when it starts.
+            taking ??= services.Shims.Start(runtime.Shim!, record.Id, bundle);
             var shim = await taking.ConfigureAwait(false);
             services.Containers.Update(container, container.Status with { ShimSocket = shim.Socket, ShimService = shim.Service == TaskClient.V2 ? null : shim.Service });
             trace.Mark("shim");
@@ -249,11 +251,11 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         return rootfs ?? throw EngineException.System($"the file system of container {record.Id} is gone: remove the container and create it again");
     }
 
-    private async Task Undo(Container container, Task<Shim> taking, Task<Sandbox?> connecting, bool created)
+    private async Task Undo(Container container, Task<Shim>? taking, Task<Sandbox?> connecting, bool created)
     {
         try
         {
-            if (await Settled(taking).ConfigureAwait(false) is { } shim)
+            if (taking is not null && await Settled(taking).ConfigureAwait(false) is { } shim)
             {
                 if (created)
                 {
