@@ -111,13 +111,23 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
     }
 
     /// <summary>Takes up a process that runs since before this engine: its pipes and its log.</summary>
-    public RunningTask Adopt(Container container, Shim shim)
+    public async Task<RunningTask> Adopt(Container container, Shim shim)
     {
         var record = container.Record;
         var log = record.LogDriver == "none" ? null : new JsonFileLog(LogPath(record), LogOptionsOf(record));
         container.Output.Restart();
+        var lastLogged = DateTimeOffset.MinValue;
+        if (log is not null)
+        {
+            await foreach (var (entry, _) in JsonFileReader.Read(LogPath(record), null, new LogQuery { Stdout = true, Stderr = true, Tail = 1 }, CancellationToken.None)
+                .ConfigureAwait(false))
+            {
+                lastLogged = entry.Time;
+            }
+        }
+
         var streams = ProcessStreams.Reopen(
-            services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true);
+            services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true, lastLogged);
         return new RunningTask(shim, streams, log);
     }
 
