@@ -224,15 +224,27 @@ public sealed class CaisEngine : IAsyncDisposable
 
     public Task<IReadOnlyList<string>> Update(Container container, ContainerUpdateRequest change) => _updater.Update(container, change);
 
-    public static Task Resize(Container container, uint height, uint width) => ContainerStreams.Resize(container, height, width);
+    public async Task Resize(Container container, uint height, uint width)
+    {
+        await ContainerStreams.Resize(container, height, width).ConfigureAwait(false);
+        _services.Tell(
+            container,
+            "resize",
+            ("height", height.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            ("width", width.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+    }
 
     public Task Attach(Container container, AttachRequest request, System.IO.Pipelines.IDuplexPipe client) => _streams.Attach(container, request, client);
 
     public IAsyncEnumerable<(LogEntry Entry, string? Attributes)> ReadLogs(Container container, LogQuery query, CancellationToken cancellation) =>
         _streams.ReadLogs(container, query, cancellation);
 
-    public static Task<ContainerTopResponse> Top(Container container, string arguments, CancellationToken cancellation) =>
-        ContainerTop.Run(container, arguments, cancellation);
+    public async Task<ContainerTopResponse> Top(Container container, string arguments, CancellationToken cancellation)
+    {
+        var answer = await ContainerTop.Run(container, arguments, cancellation).ConfigureAwait(false);
+        _services.Tell(container, "top");
+        return answer;
+    }
 
     public Task<ContainerStatsResponse> Sample(Container container, ContainerStatsResponse? before, CancellationToken cancellation) =>
         _statistics.Sample(container, before, cancellation);

@@ -126,7 +126,7 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
     private ContainerInspectResponse Inspect(ApiRequest request) => Older.Adapt(engine.Inspect(Find(request), request.Flag("size")), request.Version);
 
     private async Task Top(ApiRequest request) =>
-        await request.Answer(await CaisEngine.Top(Find(request), request.Query("ps_args") ?? "-ef", request.Gone), ApiJson.Default.ContainerTopResponse);
+        await request.Answer(await engine.Top(Find(request), request.Query("ps_args") ?? "-ef", request.Gone), ApiJson.Default.ContainerTopResponse);
 
     private async Task Start(ApiRequest request)
     {
@@ -169,7 +169,7 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
     private async Task Resize(ApiRequest request)
     {
         var (height, width) = SizeOf(request);
-        await CaisEngine.Resize(Find(request), height, width);
+        await engine.Resize(Find(request), height, width);
         await request.Empty(200);
     }
 

@@ -288,7 +288,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
         var record = container.Record;
         var trace = new PhaseTrace("container exit", services.Log, services.Options.Trace);
         Stopped?.Invoke(container);
-        var oom = exit.Code == 137 && CgroupFiles.WasOutOfMemory(services, record);
+        var oom = CgroupFiles.WasOutOfMemory(services, record);
         await ShimTasksDelete(task.Shim, container.Id).ConfigureAwait(false);
         trace.Mark("delete");
         try

@@ -47,7 +47,7 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
             using var held = await container.Gate.Enter().ConfigureAwait(false);
             if (_found.TryGetValue(container, out var shim))
             {
-                lifecycle.Begin(container, starter.Adopt(container, shim));
+                lifecycle.Begin(container, await starter.Adopt(container, shim).ConfigureAwait(false));
                 continue;
             }
 

@@ -32,7 +32,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             ?? throw EngineException.InvalidParameter($"unknown or invalid runtime name: {record.Runtime}");
         var bundle = Path.Combine(services.Options.BundlesDirectory, record.Id);
         Directory.CreateDirectory(bundle);
-        var taking = services.Shims.Take(runtime, record.Id, bundle);
+        var taking = runtime.Shim is null ? services.Shims.Take() : null;
         var connecting = Task.Run(() => networks.Create(record));
         ProcessStreams? streams = null;
         ContainerLog? log = null;
@@ -64,6 +64,8 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             File.WriteAllBytes(Path.Combine(bundle, "config.json"), JsonSerializer.SerializeToUtf8Bytes(spec, SpecJson.Default.Spec));
             trace.Mark("spec");
 
+            // Another's shim reads its bundle when it starts.
+            taking ??= services.Shims.Start(runtime.Shim!, record.Id, bundle);
             var shim = await taking.ConfigureAwait(false);
             services.Containers.Update(container, container.Status with { ShimSocket = shim.Socket, ShimService = shim.Service == TaskClient.V2 ? null : shim.Service });
             trace.Mark("shim");
@@ -110,13 +112,23 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
     }
 
     /// <summary>Takes up a process that runs since before this engine: its pipes and its log.</summary>
-    public RunningTask Adopt(Container container, Shim shim)
+    public async Task<RunningTask> Adopt(Container container, Shim shim)
     {
         var record = container.Record;
         var log = services.Logs.Open(record);
         container.Output.Restart();
+        var lastLogged = DateTimeOffset.MinValue;
+        if (log?.Files is not null)
+        {
+            await foreach (var (entry, _) in services.Logs.Read(record, null, new LogQuery { Stdout = true, Stderr = true, Tail = 1 }, CancellationToken.None)
+                .ConfigureAwait(false))
+            {
+                lastLogged = entry.Time;
+            }
+        }
+
         var streams = ProcessStreams.Reopen(
-            services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true);
+            services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true, lastLogged);
         return new RunningTask(shim, streams, log);
     }
 
@@ -229,11 +241,11 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         return rootfs ?? throw EngineException.System($"the file system of container {record.Id} is gone: remove the container and create it again");
     }
 
-    private async Task Undo(Container container, Task<Shim> taking, Task<Sandbox?> connecting, bool created)
+    private async Task Undo(Container container, Task<Shim>? taking, Task<Sandbox?> connecting, bool created)
     {
         try
         {
-            if (await Settled(taking).ConfigureAwait(false) is { } shim)
+            if (taking is not null && await Settled(taking).ConfigureAwait(false) is { } shim)
             {
                 if (created)
                 {

@@ -91,7 +91,8 @@ internal sealed class ContainerView : IDisposable
                             using var target = MakeTarget(root, mount.Destination, directory: true);
                             if (target is not null)
                             {
-                                Mounts.MountOverlay([image.UpperDir, .. image.LowerDirs], null, null, target.ProcPath, MountAttributes.ReadOnly);
+                                using var overlay = Mounts.CreateOverlay([image.UpperDir, .. image.ImageDirs], null, null, MountAttributes.ReadOnly);
+                                Mounts.Attach(overlay, target);
                             }
                         }
                         else
@@ -162,7 +163,7 @@ internal sealed class ContainerView : IDisposable
             return;
         }
 
-        Mounts.Bind(source.ProcPath, target.ProcPath, recursive: !mount.NonRecursive, mount.ReadOnly ? MountAttributes.ReadOnly : 0);
+        Mounts.Bind(source, target, recursive: !mount.NonRecursive, mount.ReadOnly ? MountAttributes.ReadOnly : 0);
     }
 
     /// <summary>The place of a mount, made where it is missing; null where something of another kind is in the way.</summary>

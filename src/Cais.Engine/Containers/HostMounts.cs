@@ -110,7 +110,7 @@ internal sealed class HostMounts(EngineServices services)
         var whole = place + (mount.Subpath is { Length: > 0 } ? "-image" : "");
         Directory.CreateDirectory(whole);
         Unmount(whole);
-        Mounts.MountOverlay([rootfs.UpperDir, .. rootfs.LowerDirs], null, null, whole, MountAttributes.ReadOnly);
+        Mounts.MountOverlay([rootfs.UpperDir, .. rootfs.ImageDirs], null, null, whole, MountAttributes.ReadOnly);
         if (mount.Subpath is { Length: > 0 } subpath)
         {
             BindBelow(whole, subpath, place, $"image {mount.Source}");

@@ -135,7 +135,7 @@ internal sealed class HealthMonitor(EngineServices services, ExecService execs)
                 await output.Done.ConfigureAwait(false);
                 await pipe.Writer.CompleteAsync().ConfigureAwait(false);
                 await reading.ConfigureAwait(false);
-                return Result(start, -1, $"Health check exceeded timeout ({timeout.TotalSeconds:0.###}s)");
+                return Result(start, -1, $"Health check exceeded timeout ({Durations.Go(timeout)})");
             }
 
             await output.Done.ConfigureAwait(false);

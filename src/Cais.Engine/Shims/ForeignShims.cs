@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Cais.Engine.Logging;
 using Cais.Linux;
 using Cais.Linux.Io;
 using Cais.Ttrpc;
@@ -18,12 +19,14 @@ internal sealed class ForeignShims : IDisposable
 
     private readonly Lock _gate = new();
     private readonly EventLoop _loop;
+    private readonly EngineLog _log;
     private readonly string _events;
     private TtrpcServer? _server;
 
-    public ForeignShims(EventLoop loop, EngineOptions options)
+    public ForeignShims(EventLoop loop, EngineOptions options, EngineLog log)
     {
         _loop = loop;
+        _log = log;
         _events = Path.Combine(options.ShimsDirectory, "events");
     }
 
@@ -33,6 +36,7 @@ internal sealed class ForeignShims : IDisposable
     {
         Listen();
         Directory.CreateDirectory(Path.Combine(bundle, "rootfs"));
+        ReadLog(bundle, id);
         var said = await Run(program, ["-namespace", "cais", "-address", _events, "-publish-binary", "/bin/true", "-id", id, "start"], bundle, StartTimeout)
             .ConfigureAwait(false);
         var (socket, service) = AddressOf(said) ?? throw EngineException.System($"the shim {program} did not say where it listens, but: {said.Trim()}");
@@ -81,6 +85,23 @@ internal sealed class ForeignShims : IDisposable
         }
 
         File.Delete(_events);
+    }
+
+    /// <summary>Shims write their log to a pipe in the bundle, and wait for somebody who reads it.</summary>
+    private void ReadLog(string bundle, string id)
+    {
+        var path = Path.Combine(bundle, "log");
+        File.Delete(path);
+        Fifo.Create(path);
+        _ = DescriptorReader.Start(
+            _loop,
+            Fifo.OpenRead(path),
+            bytes =>
+            {
+                _log.Debug("a shim says: " + System.Text.Encoding.UTF8.GetString(bytes).TrimEnd(), ("container", id));
+                return true;
+            },
+            _ => { });
     }
 
     private void Listen()

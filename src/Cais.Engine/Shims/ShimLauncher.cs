@@ -28,17 +28,15 @@ internal sealed class ShimLauncher : IDisposable
         _directory = options.ShimsDirectory;
         _program = options.ShimPath ?? Programs.Find("containerd-shim-cais-v2");
         Directory.CreateDirectory(_directory);
-        _foreign = new ForeignShims(loop, options);
+        _foreign = new ForeignShims(loop, options, log);
     }
 
-    /// <summary>A shim for one container: the spare one, or a new one; or another's, which is started with the container's bundle.</summary>
-    public async Task<Shim> Take(ResolvedRuntime runtime, string id, string bundle)
-    {
-        if (runtime.Shim is { } program)
-        {
-            return await _foreign.Start(program, id, bundle).ConfigureAwait(false);
-        }
+    /// <summary>Another's shim, with the container's bundle.</summary>
+    public Task<Shim> Start(string program, string id, string bundle) => _foreign.Start(program, id, bundle);
 
+    /// <summary>A shim for one container: the spare one, or a new one.</summary>
+    public async Task<Shim> Take()
+    {
         Task<Shim>? spare;
         lock (_gate)
         {

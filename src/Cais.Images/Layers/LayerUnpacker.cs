@@ -442,7 +442,15 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
     /// <summary>Removes what an earlier member of the same layer left under this name.</summary>
     private void Replace(int parent, ReadOnlySpan<byte> name, TarEntry entry)
     {
-        if (copy is { KeepKinds: true } && FileAt.Status(parent, name, out var old) == 0
+        FileStatus old = default;
+        var exists = copy is not null && FileAt.Status(parent, name, out old) == 0;
+        if (exists && old.IsMountRoot)
+        {
+            // In another mount namespace the kernel would let us remove the name, and with it what is mounted there.
+            throw new LinuxException(Errno.EBUSY, $"unlinkat {entry.DisplayName}");
+        }
+
+        if (exists && copy!.KeepKinds
             && (old.Kind == FileKind.Directory) != (entry.Kind == TarEntryKind.Directory))
         {
             throw new ImageException(

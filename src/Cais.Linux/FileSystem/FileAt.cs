@@ -260,7 +260,10 @@ public static unsafe class FileAt
             new TimeSpec(buffer.ModifySeconds, buffer.ModifyNanoseconds),
             buffer.RdevMajor,
             buffer.RdevMinor,
-            MakeDevice(buffer.DevMajor, buffer.DevMinor));
+            MakeDevice(buffer.DevMajor, buffer.DevMinor))
+        {
+            IsMountRoot = (buffer.Attributes & 0x2000) != 0,
+        };
         return result;
     }
 
