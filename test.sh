@@ -52,6 +52,8 @@ install_packages() {
 /usr/bin/dig dnsutils
 /usr/bin/objdump binutils
 /usr/bin/openssl openssl
+/usr/bin/prometheus prometheus
+/usr/sbin/rsyslogd rsyslog
 PACKAGES
   command -v docker >/dev/null || missing+=(docker.io)
   [ ${#missing[@]} -gt 0 ] || return 0
