@@ -55,6 +55,8 @@ install_packages() {
 /usr/sbin/dockerd docker.io
 /usr/bin/podman podman
 /usr/bin/script bsdutils
+/usr/bin/prometheus prometheus
+/usr/sbin/rsyslogd rsyslog
 PACKAGES
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "test.sh: installing ${missing[*]}"

@@ -23,14 +23,15 @@ public static class Timestamps
     /// </summary>
     public static DateTimeOffset? Parse(string text, DateTimeOffset now)
     {
-        if (Durations.TryParse(text, out var ago))
-        {
-            return now - ago;
-        }
-
+        // Before durations, to which 0 would be none at all.
         if (TryParseSeconds(text, out var seconds))
         {
             return seconds;
+        }
+
+        if (Durations.TryParse(text, out var ago))
+        {
+            return now - ago;
         }
 
         return DateTimeOffset.TryParseExact(text, Formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;

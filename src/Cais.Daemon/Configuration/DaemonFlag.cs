@@ -72,11 +72,11 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
         new("dns", null, "dns", FlagKind.List, "DNS server to use"),
         new("dns-opt", null, "dns-opts", FlagKind.List, "DNS options to use"),
         new("dns-search", null, "dns-search", FlagKind.List, "DNS search domains to use"),
-        new("exec-opt", null, "exec-opts", FlagKind.List, "Runtime execution options"),
+        new("exec-opt", null, "exec-opts", FlagKind.List, "Runtime execution options") { Effect = SettingEffect.Harmless, Reason = "native.cgroupdriver=cgroupfs is how it is in any case; anything else is an error" },
         new("exec-root", null, "exec-root", FlagKind.Text, "Root directory for execution state files"),
         new("experimental", null, "experimental", FlagKind.Bool, "Enable experimental features"),
         new("feature", null, "features", FlagKind.Map, "Enable feature in the daemon") { Reloadable = true },
-        new("firewall-backend", null, "firewall-backend", FlagKind.Text, "Firewall backend to use; nftables is the only one here"),
+        new("firewall-backend", null, "firewall-backend", FlagKind.Text, "Firewall backend to use; nftables is the only one here") { Effect = SettingEffect.Harmless, Reason = "the engine has one nftables table of its own, and never touches others' rules" },
         new("fixed-cidr", null, "fixed-cidr", FlagKind.Text, "IPv4 subnet for the default bridge network"),
         new("fixed-cidr-v6", null, "fixed-cidr-v6", FlagKind.Text, "IPv6 subnet for the default bridge network"),
         new("group", 'G', "group", FlagKind.Text, "Group for the unix socket"),
@@ -113,7 +113,7 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
         new("registry-mirror", null, "registry-mirrors", FlagKind.List, "Preferred registry mirror") { Reloadable = true },
         new("seccomp-profile", null, "seccomp-profile", FlagKind.Text, "Path to seccomp profile. Set to \"unconfined\" to disable the default seccomp profile"),
         new("shutdown-timeout", null, "shutdown-timeout", FlagKind.Number, "Accepted for compatibility: stopping the daemon stops no container") { Effect = SettingEffect.Harmless, Reason = "stopping the daemon stops no container, so there is nothing to wait for", Reloadable = true },
-        new("storage-driver", 's', "storage-driver", FlagKind.Text, "Storage driver to use; overlayfs is the only one here"),
+        new("storage-driver", 's', "storage-driver", FlagKind.Text, "Storage driver to use; overlayfs is the only one here") { Effect = SettingEffect.Harmless, Reason = "overlayfs (also under the name overlay2) is the only one; any other name is an error" },
         new("tls", null, "tls", FlagKind.Bool, "Use TLS; implied by --tlsverify"),
         new("tlscacert", null, "tlscacert", FlagKind.Text, "Trust certs signed only by this CA"),
         new("tlscert", null, "tlscert", FlagKind.Text, "Path to TLS certificate file"),
@@ -127,7 +127,10 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
         {
             Effect = SettingEffect.Refused, Reason = "the engine's rules do not look at packet marks", Neutral = [""],
         },
-        new("builder", null, "builder", FlagKind.Object, "Build cache and BuildKit settings") { FileOnly = true },
+        new("builder", null, "builder", FlagKind.Object, "Build cache and BuildKit settings")
+        {
+            FileOnly = true, Effect = SettingEffect.Harmless, Reason = "checked; the build cache is not collected by itself yet. Entitlements other than the defaults are errors",
+        },
         new("cdi-spec-dir", null, "cdi-spec-dirs", FlagKind.List, "Directories with CDI device descriptions"),
         Absent("containerd", FlagKind.Text, "containerd grpc address", "there is no containerd: the daemon speaks to shims itself"),
         Absent("containerd-namespace", FlagKind.Text, "Containerd namespace to use", "there is no containerd"),
@@ -149,10 +152,13 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
         Absent("network-control-plane-mtu", FlagKind.Number, "Network control plane MTU", "it is about swarm's control traffic"),
         new("network-diagnostic-port", null, "network-diagnostic-port", FlagKind.Number, "TCP port of the network diagnostic server")
         {
-            Effect = SettingEffect.Refused, Reason = "swarm's network database, which it shows, does not exist here", Neutral = ["0"],
+            Effect = SettingEffect.Refused, Reason = "swarm's network database, which it shows, does not exist here", Neutral = ["0"], Reloadable = true,
         },
         Absent("node-generic-resource", FlagKind.List, "Advertise user-defined resource", "it is about swarm's scheduler", "node-generic-resources"),
-        new("nri-opts", null, "nri-opts", FlagKind.Object, "Node Resource Interface configuration"),
+        new("nri-opts", null, "nri-opts", FlagKind.Object, "Node Resource Interface configuration")
+        {
+            Effect = SettingEffect.Harmless, Reason = "there is no Node Resource Interface: enable=true is an error", Reloadable = true,
+        },
         new("restart", 'r', null, FlagKind.Bool, "Obsolete: restart policies are containers' own")
         {
             Effect = SettingEffect.Harmless, Reason = "obsolete in dockerd too: restart policies are containers' own",

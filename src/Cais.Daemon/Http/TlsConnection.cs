@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Cais.Daemon.Http;
 
@@ -48,6 +49,11 @@ internal sealed class TlsConnection
                 return;
             }
 
+            if (ssl.RemoteCertificate is X509Certificate2 certificate)
+            {
+                connection.Features.Set<ITlsConnectionFeature>(new Shown { ClientCertificate = certificate });
+            }
+
             connection.Transport = new Plain(PipeReader.Create(ssl, new(leaveOpen: true)), PipeWriter.Create(ssl, new(leaveOpen: true)));
             try
             {
@@ -68,6 +74,14 @@ internal sealed class TlsConnection
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.ApplicationPolicy.Add(new System.Security.Cryptography.Oid("1.3.6.1.5.5.7.3.2")); // TLS client (RFC 5280, 4.2.1.12)
         return chain.Build(client);
+    }
+
+    /// <summary>Who the client is, for those who ask further up.</summary>
+    private sealed class Shown : ITlsConnectionFeature
+    {
+        public X509Certificate2? ClientCertificate { get; set; }
+
+        public Task<X509Certificate2?> GetClientCertificateAsync(CancellationToken cancellationToken) => Task.FromResult(ClientCertificate);
     }
 
     private sealed class Plain(PipeReader input, PipeWriter output) : IDuplexPipe

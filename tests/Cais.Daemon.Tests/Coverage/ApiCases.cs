@@ -114,7 +114,9 @@ internal static class ApiCases
         yield return Bad("POST /images/{name}/tag", "/images/busybox/tag?repo=BAD%20NAME", 400);
         yield return Missing("POST /images/{name}/tag", "/images/nosuch/tag?repo={name}");
         yield return Version("POST /images/{name}/push", "/images/busybox/push");
-        yield return Missing("POST /images/{name}/push", "/images/127.0.0.1:1/nosuch/push");
+
+        // As docker's: it has begun to answer by the time it looks, and tells in the stream.
+        yield return new ApiCase("POST /images/{name}/push", CaseKind.NotFound, "/images/127.0.0.1:1/nosuch/push", 200);
         yield return Good("DELETE /images/{name}", "/images/{tagged}", 200);
         yield return Version("DELETE /images/{name}", "/images/busybox");
         yield return Missing("DELETE /images/{name}", "/images/nosuch");

@@ -86,12 +86,12 @@ internal sealed class Forwarder : ILogSink
                 return;
             }
 
+            // While the task that disposes this source still has to be woken.
             _completed = true;
+            _ending.CancelAfter(_options.DrainPatience);
             Release();
             Wake();
         }
-
-        _ending.CancelAfter(_options.DrainPatience);
     }
 
     private void Wake()
