@@ -123,9 +123,9 @@ internal sealed record DaemonOptions
             Debug = settings.Flag("debug"),
             Experimental = settings.Flag("experimental"),
             LiveRestore = true,
-            HttpProxy = settings.Text("http-proxy") ?? Environment.GetEnvironmentVariable("HTTP_PROXY"),
-            HttpsProxy = settings.Text("https-proxy") ?? Environment.GetEnvironmentVariable("HTTPS_PROXY"),
-            NoProxy = settings.Text("no-proxy") ?? Environment.GetEnvironmentVariable("NO_PROXY"),
+            HttpProxy = settings.Text("http-proxy") ?? Variable("HTTP_PROXY"),
+            HttpsProxy = settings.Text("https-proxy") ?? Variable("HTTPS_PROXY"),
+            NoProxy = settings.Text("no-proxy") ?? Variable("NO_PROXY"),
             Trace = Environment.GetEnvironmentVariable("CAIS_TRACE") is { Length: > 0 },
         };
         return options.DefaultRuntime == RuntimeChoice.BuiltIn || options.Runtimes.ContainsKey(options.DefaultRuntime) || options.DefaultRuntime is "runc" or "crun"
@@ -140,7 +140,14 @@ internal sealed record DaemonOptions
         MaxDownloadAttempts = settings.Number("max-download-attempts") ?? 5,
         InsecureRegistries = settings.List("insecure-registry"),
         RegistryMirrors = settings.List("registry-mirror"),
+        HttpProxy = settings.Text("http-proxy") ?? Variable("HTTP_PROXY"),
+        HttpsProxy = settings.Text("https-proxy") ?? Variable("HTTPS_PROXY"),
+        NoProxy = settings.Text("no-proxy") ?? Variable("NO_PROXY"),
     };
+
+    /// <summary>Proxy variables are written in capitals or not.</summary>
+    private static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : Environment.GetEnvironmentVariable(name.ToLowerInvariant());
 
     private static NetworkOptions NetworksOf(DaemonSettings settings) => new()
     {
