@@ -110,6 +110,11 @@ public sealed class ImageStore : IAsyncDisposable
             throw new ImageException(ImageErrorKind.InvalidArgument, "refusing to create a tag with a digest reference");
         }
 
+        if (name.FamiliarName is "sha256" or "sha384" or "sha512")
+        {
+            throw new ImageException(ImageErrorKind.InvalidArgument, "refusing to create an ambiguous tag using digest algorithm as name");
+        }
+
         lock (Leases.Gate)
         {
             Catalog.Put(Catalog.Target(image) ?? throw NoSuchImage(image.ToString()), name.WithDefaultTag());
@@ -233,6 +238,9 @@ public sealed class ImageStore : IAsyncDisposable
     /// </summary>
     public Task<CheckReport> CheckAsync(CheckOptions options, IProgress<ImageProgress> progress, CancellationToken cancellation) =>
         new StoreChecker(this, options, progress).RunAsync(cancellation);
+
+    /// <summary>Bytes that an unpacked layer takes; null if it is not unpacked.</summary>
+    public long? LayerSize(Digest diffId) => Layers.SizeOf(diffId);
 
     /// <summary>Where the bytes are. <paramref name="isUsed"/> tells whether a container stands on an image.</summary>
     public ImageUsage Usage(Func<Digest, bool> isUsed)

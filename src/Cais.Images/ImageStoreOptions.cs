@@ -14,6 +14,9 @@ public sealed record ImageStoreOptions
     /// <summary>max-concurrent-uploads, over all pushes.</summary>
     public int MaxConcurrentUploads { get; init; } = 5;
 
+    /// <summary>Bytes that are sent at a time to a registry that does not take whole blobs.</summary>
+    public long UploadChunkSize { get; init; } = 16 * 1024 * 1024;
+
     /// <summary>max-download-attempts: how often a broken transfer is taken up again.</summary>
     public int MaxDownloadAttempts { get; init; } = 5;
 

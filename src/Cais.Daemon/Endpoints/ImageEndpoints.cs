@@ -211,13 +211,15 @@ internal sealed class ImageEndpoints(CaisEngine engine)
         var image = Images.Get(request.Path("name"), PlatformOf(request.Query("platform")));
         var items = new List<ImageHistoryResponseItem>();
         var layers = image.Manifest.Layers;
+        var diffIds = image.Config.RootFs.DiffIds;
         var layer = 0;
         foreach (var step in image.Config.History ?? [])
         {
             var size = 0L;
             if (!step.EmptyLayer && layer < layers.Count)
             {
-                size = layers[layer++].Size;
+                size = (layer < diffIds.Count ? Images.LayerSize(diffIds[layer]) : null) ?? layers[layer].Size;
+                layer++;
             }
 
             items.Insert(0, new ImageHistoryResponseItem

@@ -5,7 +5,7 @@ namespace Cais.Images.Checking;
 
 /// <summary>
 /// Compares two directory trees file by file: names, kinds, owners, modes, times, link targets, devices, extended attributes and every byte of content.
-/// Both must stand still.
+/// Times of directories do not count: those that an archive has no member for are as old as their unpacking. Both trees must stand still.
 /// </summary>
 internal sealed class TreeComparer(CancellationToken cancellation)
 {
@@ -100,7 +100,7 @@ internal sealed class TreeComparer(CancellationToken cancellation)
             : (a.DeviceMajor, a.DeviceMinor) != (b.DeviceMajor, b.DeviceMinor) ? $"{path} is another device"
             : isFile && a.Size != b.Size ? $"{path} has another length"
             : a.Kind != FileKind.Directory && a.Links != b.Links ? $"{path} has another number of names"
-            : !a.IsWhiteout && a.Modified != b.Modified ? $"{path} has another time"
+            : a.Kind != FileKind.Directory && !a.IsWhiteout && a.Modified != b.Modified ? $"{path} has another time"
             : CompareAttributes(first, name, second, otherName, path);
     }
 

@@ -135,7 +135,8 @@ internal sealed unsafe class LzmaDecoder
                         return false;
                     }
 
-                    *to++ = MatchedLiteral(literal, to[-(nint)_rep0 - 1]);
+                    *to = MatchedLiteral(literal, to[-(nint)_rep0 - 1]);
+                    to++;
                 }
 
                 state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6;

@@ -45,6 +45,9 @@ internal sealed class LayerStore : IDisposable
 
     public bool Has(Digest diffId) => _database.Read(c => c.Scalar<long?>("SELECT 1 FROM images_layer WHERE diff_id = $1", diffId.ToString())) is not null;
 
+    /// <summary>Bytes that the layer takes, if it is unpacked.</summary>
+    public long? SizeOf(Digest diffId) => _database.Read(c => c.Scalar<long?>("SELECT size FROM images_layer WHERE diff_id = $1", diffId.ToString()));
+
     /// <summary>Whether it is known that this blob's uncompressed content has this DiffID.</summary>
     public bool IsProven(Digest blob, Digest diffId) => blob == diffId || _database.Read(c =>
         c.Scalar<string>("SELECT diff_id FROM images_unpacked WHERE blob = $1", blob.ToString())) == diffId.ToString();

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using Cais.Oci.Images;
 using Cais.Storage;
@@ -117,7 +118,7 @@ internal sealed class Push(
     /// <summary>Brings a blob into the repository by the cheapest way; the result is how it came there, in Docker's words.</summary>
     private async Task<string> SendAsync(Descriptor blob, IProgress<ImageProgress>? shown, CancellationToken cancellation)
     {
-        Uri? begun = null;
+        var upload = new Upload();
         for (var attempt = 1; ; attempt++)
         {
             try
@@ -127,19 +128,19 @@ internal sealed class Push(
                     return "Layer already exists";
                 }
 
-                if (begun is not null && await ResumeAsync(begun, blob, shown, cancellation).ConfigureAwait(false))
+                if (upload.At is not null && await ResumeAsync(upload, blob, shown, cancellation).ConfigureAwait(false))
                 {
                     return "Pushed";
                 }
 
                 var from = attempt == 1 ? OtherRepositoryWith(blob.Digest) : null;
-                begun = await client.BeginUploadAsync(blob.Digest, from, cancellation).ConfigureAwait(false);
-                if (begun is null)
+                upload.At = await client.BeginUploadAsync(blob.Digest, from, cancellation).ConfigureAwait(false);
+                if (upload.At is null)
                 {
                     return $"Mounted from {from}";
                 }
 
-                await client.PutBlobAsync(begun, blob.Digest, () => Body(blob, 0, shown), cancellation).ConfigureAwait(false);
+                await (upload.InChunks ? SendChunksAsync(upload, 0, blob, shown, cancellation) : SendWholeAsync(upload, blob, shown, cancellation)).ConfigureAwait(false);
                 return "Pushed";
             }
             catch (Exception e) when (attempt < store.Options.MaxDownloadAttempts && !cancellation.IsCancellationRequested
@@ -152,24 +153,45 @@ internal sealed class Push(
         }
     }
 
-    /// <summary>
-    /// Goes on with an upload that broke off, if the registry has kept a part of it: the rest as one chunk, and then the end. False if it must begin anew.
-    /// </summary>
-    private async Task<bool> ResumeAsync(Uri upload, Descriptor blob, IProgress<ImageProgress>? shown, CancellationToken cancellation)
+    /// <summary>In one request, unless that is more than the registry, or a proxy in front of it, takes at a time.</summary>
+    private async Task SendWholeAsync(Upload upload, Descriptor blob, IProgress<ImageProgress>? shown, CancellationToken cancellation)
     {
-        if (await client.UploadStatusAsync(upload, cancellation).ConfigureAwait(false) is not (var next, > 0 and var offset) || offset > blob.Size)
+        try
+        {
+            await client.PutBlobAsync(upload.At!, blob.Digest, () => Body(blob, 0, blob.Size, shown), cancellation).ConfigureAwait(false);
+        }
+        catch (RegistryException e) when (e.Status == HttpStatusCode.RequestEntityTooLarge && blob.Size > store.Options.UploadChunkSize)
+        {
+            upload.InChunks = true;
+            upload.At = await client.BeginUploadAsync(blob.Digest, null, cancellation).ConfigureAwait(false);
+            await SendChunksAsync(upload, 0, blob, shown, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    private async Task SendChunksAsync(Upload upload, long offset, Descriptor blob, IProgress<ImageProgress>? shown, CancellationToken cancellation)
+    {
+        while (offset < blob.Size)
+        {
+            var (start, length) = (offset, upload.InChunks ? Math.Min(store.Options.UploadChunkSize, blob.Size - offset) : blob.Size - offset);
+            upload.At = await client.PatchBlobAsync(upload.At!, start, length, () => Body(blob, start, length, shown), cancellation).ConfigureAwait(false);
+            offset += length;
+        }
+
+        await client.PutBlobAsync(upload.At!, blob.Digest, static () => new ByteArrayContent([]), cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Goes on with an upload that broke off, if the registry has kept a part of it. False if it must begin anew.</summary>
+    private async Task<bool> ResumeAsync(Upload upload, Descriptor blob, IProgress<ImageProgress>? shown, CancellationToken cancellation)
+    {
+        if (await client.UploadStatusAsync(upload.At!, cancellation).ConfigureAwait(false) is not (var next, > 0 and var offset) || offset > blob.Size)
         {
             return false;
         }
 
         try
         {
-            if (offset < blob.Size)
-            {
-                next = await client.PatchBlobAsync(next, offset, blob.Size - offset, () => Body(blob, offset, shown), cancellation).ConfigureAwait(false);
-            }
-
-            await client.PutBlobAsync(next, blob.Digest, static () => new ByteArrayContent([]), cancellation).ConfigureAwait(false);
+            upload.At = next;
+            await SendChunksAsync(upload, offset, blob, shown, cancellation).ConfigureAwait(false);
             return true;
         }
         catch (RegistryException e) when (!e.IsTransient)
@@ -179,10 +201,19 @@ internal sealed class Push(
         }
     }
 
-    private FileContent Body(Descriptor blob, long offset, IProgress<ImageProgress>? shown)
+    /// <summary>One blob on its way.</summary>
+    private sealed class Upload
+    {
+        /// <summary>Where the next piece goes; null before the upload has begun.</summary>
+        public Uri? At { get; set; }
+
+        public bool InChunks { get; set; }
+    }
+
+    private FileContent Body(Descriptor blob, long offset, long length, IProgress<ImageProgress>? shown)
     {
         var due = new Throttle();
-        var content = new FileContent(() => store.Content.Open(blob.Digest), offset, blob.Size - offset, n =>
+        var content = new FileContent(() => store.Content.Open(blob.Digest), offset, length, n =>
         {
             if (due.IsDue)
             {

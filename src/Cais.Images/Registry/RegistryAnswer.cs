@@ -66,4 +66,17 @@ internal static class RegistryAnswer
 
         return body.ToArray();
     }
+
+    /// <summary>The Link header's next page (RFC 8288), on the same host only.</summary>
+    public static Uri? NextPage(HttpResponseMessage answer, Uri current)
+    {
+        if (!answer.Headers.TryGetValues("Link", out var values))
+        {
+            return null;
+        }
+
+        var link = values.FirstOrDefault(v => v.Contains("next", StringComparison.Ordinal)) ?? "";
+        var (start, end) = (link.IndexOf('<', StringComparison.Ordinal), link.IndexOf('>', StringComparison.Ordinal));
+        return start >= 0 && end > start && Uri.TryCreate(current, link[(start + 1)..end], out var next) && next.Authority == current.Authority ? next : null;
+    }
 }

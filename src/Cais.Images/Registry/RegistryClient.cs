@@ -190,7 +190,7 @@ internal sealed class RegistryClient(RegistryConnection connection, string repos
             await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
             var body = await RegistryAnswer.ReadAsync(answer.Content, LargestList, cancellation).ConfigureAwait(false);
             tags.AddRange((RegistryJson.Read(body, RegistryJson.Default.TagList, Endpoint.Host).Tags ?? []).Where(t => Reference.IsTag(t)));
-            next = NextPage(answer, uri);
+            next = RegistryAnswer.NextPage(answer, uri);
         }
 
         return [.. tags.Distinct().Order(StringComparer.Ordinal)];
@@ -215,7 +215,7 @@ internal sealed class RegistryClient(RegistryConnection connection, string repos
 
             await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
             found.AddRange(Oci.Images.Index.Parse(await RegistryAnswer.ReadAsync(answer.Content, Manifest.LargestSize, cancellation).ConfigureAwait(false)).Manifests);
-            next = NextPage(answer, uri);
+            next = RegistryAnswer.NextPage(answer, uri);
         }
 
         return found;
@@ -247,19 +247,6 @@ internal sealed class RegistryClient(RegistryConnection connection, string repos
         }
 
         return 0;
-    }
-
-    /// <summary>The Link header's next page (RFC 8288), on the same host only.</summary>
-    private static Uri? NextPage(HttpResponseMessage answer, Uri current)
-    {
-        if (!answer.Headers.TryGetValues("Link", out var values))
-        {
-            return null;
-        }
-
-        var link = values.FirstOrDefault(v => v.Contains("next", StringComparison.Ordinal)) ?? "";
-        var (start, end) = (link.IndexOf('<', StringComparison.Ordinal), link.IndexOf('>', StringComparison.Ordinal));
-        return start >= 0 && end > start && Uri.TryCreate(current, link[(start + 1)..end], out var next) && next.Authority == current.Authority ? next : null;
     }
 
     /// <summary>An address below the repository; a mirror of several registries is told which one is meant.</summary>

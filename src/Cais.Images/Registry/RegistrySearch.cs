@@ -8,6 +8,8 @@ namespace Cais.Images.Registry;
 internal sealed class RegistrySearch(RegistryHttp http, ImageStoreOptions options)
 {
     private const int LargestAnswer = 4 * 1024 * 1024;
+    private const int PageSize = 500;
+    private const int MostPages = 200;
     private const string HubServer = "index.docker.io";
 
     public async Task<IReadOnlyList<FoundRepository>> RunAsync(string term, int limit, RegistryCredentials? credentials, CancellationToken cancellation)
@@ -54,12 +56,20 @@ internal sealed class RegistrySearch(RegistryHttp http, ImageStoreOptions option
     private static async Task<IReadOnlyList<FoundRepository>> CatalogAsync(
         RegistryConnection connection, string domain, string words, int limit, CancellationToken cancellation)
     {
-        var uri = new Uri(connection.Root, "_catalog?n=10000");
-        using var answer = await connection.SendAsync(() => new HttpRequestMessage(HttpMethod.Get, uri), ["registry:catalog:*"], cancellation).ConfigureAwait(false);
-        await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
-        var body = await RegistryAnswer.ReadAsync(answer.Content, LargestAnswer, cancellation).ConfigureAwait(false);
-        return [.. (RegistryJson.Read(body, RegistryJson.Default.RepositoryList, uri.Host).Repositories ?? [])
-            .Where(r => r is not null && r.Contains(words, StringComparison.OrdinalIgnoreCase))
-            .Select(r => new FoundRepository($"{domain}/{r}", "", 0, false)).Take(limit)];
+        var found = new List<FoundRepository>();
+        Uri? next = new(connection.Root, $"_catalog?n={PageSize}");
+        for (var page = 0; next is not null && found.Count < limit && page < MostPages; page++)
+        {
+            var uri = next;
+            using var answer = await connection.SendAsync(() => new HttpRequestMessage(HttpMethod.Get, uri), ["registry:catalog:*"], cancellation).ConfigureAwait(false);
+            await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
+            var body = await RegistryAnswer.ReadAsync(answer.Content, LargestAnswer, cancellation).ConfigureAwait(false);
+            found.AddRange((RegistryJson.Read(body, RegistryJson.Default.RepositoryList, uri.Host).Repositories ?? [])
+                .Where(r => r is not null && r.Contains(words, StringComparison.OrdinalIgnoreCase))
+                .Select(r => new FoundRepository($"{domain}/{r}", "", 0, false)).Take(limit - found.Count));
+            next = RegistryAnswer.NextPage(answer, uri);
+        }
+
+        return found;
     }
 }

@@ -138,7 +138,7 @@ public sealed class InterchangeTests : IDisposable
 
     /// <summary>podman with a store of its own, which keeps layers as plain directories.</summary>
     private string Podman(params string[] arguments) =>
-        Run("podman", ["--root", Path.Combine(_directory, "podman"), "--runroot", Path.Combine(_directory, "podman-run"), "--storage-driver", "vfs", .. arguments]);
+        Run("podman", ["--root", Path.Combine(_directory, "podman"), "--runroot", Path.Combine(_directory, "podman-run"), "--storage-driver", "vfs", "--tmpdir", Path.Combine(_directory, "podman-tmp"), .. arguments]);
 
     [Theory]
     [InlineData("oci-archive")]

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Cais.Images.Decompression;
 using Cais.Images.Layers;
 
 namespace Cais.Images.Tests.Decompression;

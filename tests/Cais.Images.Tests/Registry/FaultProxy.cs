@@ -26,6 +26,9 @@ public sealed record Fault
     /// <summary>Pass on only so many bytes of the request's body, and break the connection to the registry and to the client.</summary>
     public long? CutRequestAfter { get; init; }
 
+    /// <summary>Refuse (413) a request's body that is longer.</summary>
+    public long? LargestBody { get; init; }
+
     /// <summary>Told how many bytes of the body were sent.</summary>
     public Action<long>? Seen { get; init; }
 
@@ -158,7 +161,7 @@ public sealed class FaultProxy : IDisposable
             return;
         }
 
-        if (fault.Status is { } status)
+        if ((fault.LargestBody < length ? 413 : fault.Status) is { } status)
         {
             await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status} Faulty\r\n{fault.Headers}Content-Length: 0\r\nConnection: close\r\n\r\n"));
             return;

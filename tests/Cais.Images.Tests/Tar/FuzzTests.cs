@@ -25,10 +25,10 @@ public sealed class FuzzTests
 
     private static Arbitrary<Damage[]> Damages =>
         (from block in Gen.Choose(0, 12)
-         from field in Gen.Choose(0, Fields.Length - 1)
+         from place in Gen.Choose(0, Fields.Length - 1)
          from value in Gen.Choose(0, Values.Length - 1)
          from fix in Gen.Elements(true, true, true, false)
-         select new Damage(block, field, value, fix)).ArrayOf().ToArbitrary();
+         select new Damage(block, place, value, fix)).ArrayOf().ToArbitrary();
 
     private static byte[] Whole()
     {
