@@ -44,6 +44,7 @@ install_packages() {
 /usr/bin/crun crun
 /usr/bin/skopeo skopeo
 /usr/bin/umoci umoci
+/usr/bin/podman podman
 /usr/bin/containerd containerd
 /usr/bin/strace strace
 /usr/bin/xz xz-utils

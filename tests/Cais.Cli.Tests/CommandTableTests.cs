@@ -25,9 +25,12 @@ public sealed class CommandTableTests
         return data;
     }
 
+    /// <summary>Named in docs/differences.md.</summary>
+    private static readonly string[] Ours = ["docker system check"];
+
     [Fact]
     public void No_command_is_here_that_docker_does_not_have() =>
-        Assert.Empty(Walk("docker", RootCommand.Define()).Where(static c => !c.Command.Hidden && !Table.Any(r => r.Kind == "command" && r.Command == c.Path)).Select(static c => c.Path));
+        Assert.Empty(Walk("docker", RootCommand.Define()).Where(static c => !c.Command.Hidden && !Ours.Contains(c.Path) && !Table.Any(r => r.Kind == "command" && r.Command == c.Path)).Select(static c => c.Path));
 
     [Theory]
     [MemberData(nameof(Commands))]

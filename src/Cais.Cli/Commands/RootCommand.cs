@@ -52,6 +52,7 @@ internal static class RootCommand
             ContainerGroup.Define,
             ContextGroup.Define,
             ImageGroup.Define,
+            ManifestGroup.Define,
             NetworkGroup.Define,
             SystemGroup.Define,
             VolumeGroup.Define,

@@ -68,7 +68,7 @@ internal sealed record DaemonOptions
         return new DaemonOptions
         {
             Engine = EngineOf(settings, environment) with { Debug = debug },
-            Images = ImagesOf(settings),
+            Images = ImagesOf(settings, environment),
             Networks = NetworksOf(settings),
             Hosts = settings.List("host"),
             ConfigFile = settings.File,
@@ -212,13 +212,16 @@ internal sealed record DaemonOptions
             : throw new ConfigurationException($"specified default runtime '{options.DefaultRuntime}' does not exist");
     }
 
-    private static ImageStoreOptions ImagesOf(DaemonSettings settings) => new()
+    private static ImageStoreOptions ImagesOf(DaemonSettings settings, Func<string, string?> environment) => new()
     {
         MaxConcurrentDownloads = settings.Number("max-concurrent-downloads") ?? 3,
         MaxConcurrentUploads = settings.Number("max-concurrent-uploads") ?? 5,
         MaxDownloadAttempts = settings.Number("max-download-attempts") ?? 5,
         InsecureRegistries = settings.List("insecure-registry"),
         RegistryMirrors = settings.List("registry-mirror"),
+        HttpProxy = settings.Text("http-proxy") ?? environment("HTTP_PROXY") ?? environment("http_proxy"),
+        HttpsProxy = settings.Text("https-proxy") ?? environment("HTTPS_PROXY") ?? environment("https_proxy"),
+        NoProxy = settings.Text("no-proxy") ?? environment("NO_PROXY") ?? environment("no_proxy"),
     };
 
     private static NetworkOptions NetworksOf(DaemonSettings settings) => new()

@@ -10,7 +10,7 @@ using Cais.Engine.Volumes;
 
 namespace Cais.Daemon.Endpoints;
 
-/// <summary>/_ping, /version, /info, /events, /system/df, /auth</summary>
+/// <summary>/_ping, /version, /info, /events, /system/df</summary>
 internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, IReadOnlyList<string>? unprotected = null)
 {
     /// <summary>This engine's name, which stays.</summary>
@@ -24,7 +24,6 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
         router.Map("GET", "/info", r => r.Raw(OlderInfo.Write(Info(), r.Version), "application/json"));
         router.Map("GET", "/events", Events);
         router.Map("GET", "/system/df", DiskUsage);
-        router.Map("POST", "/auth", Authenticate);
     }
 
     private static async Task Ping(ApiRequest request)
@@ -290,26 +289,26 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
         {
             var counts = containers.GroupBy(c => c.Record.ImageId).ToDictionary(g => g.Key, g => (long)g.Count());
             var images = engine.Images.List();
+            var usage = engine.Images.Usage(id => counts.ContainsKey(id.ToString()));
             IReadOnlyList<ImageSummary> items =
             [
                 .. images.Select(i => ImageEndpoints.Summarize(i, i.RepoTags, counts.GetValueOrDefault(i.Id.ToString()), request) with
                 {
-                    SharedSize = 0,
+                    SharedSize = usage.Shared.GetValueOrDefault(i.Id),
                     Containers = counts.GetValueOrDefault(i.Id.ToString()),
                 }),
             ];
-            var total = images.Sum(i => i.Size);
             answer = answer with
             {
                 ImageUsage = modern ? new ImagesDiskUsage
                 {
                     TotalCount = images.Count,
                     ActiveCount = images.Count(i => counts.ContainsKey(i.Id.ToString())),
-                    TotalSize = total,
-                    Reclaimable = images.Where(i => !counts.ContainsKey(i.Id.ToString())).Sum(i => i.Size),
+                    TotalSize = usage.Total,
+                    Reclaimable = usage.Reclaimable,
                     Items = verbose ? items : null,
                 } : null,
-                LayersSize = legacy ? total : null,
+                LayersSize = legacy ? usage.Total : null,
                 Images = legacy ? items : null,
             };
         }
@@ -364,17 +363,6 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
         }
 
         await request.Answer(answer, ApiJson.Default.SystemDataUsageResponse);
-    }
-
-    private static async Task Authenticate(ApiRequest request)
-    {
-        var body = await request.Json(ApiJson.Default.AuthConfig);
-        if (string.IsNullOrEmpty(body.Serveraddress) && string.IsNullOrEmpty(body.Username))
-        {
-            throw EngineException.InvalidParameter("no registry and no user name given");
-        }
-
-        throw EngineException.NotImplemented("checking registry credentials is not supported by this engine yet; they are used as given when pulling and pushing");
     }
 
     /// <summary>A name of this engine that stays: made once and kept beside its data.</summary>

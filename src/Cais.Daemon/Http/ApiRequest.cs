@@ -116,6 +116,13 @@ internal sealed class ApiRequest(HttpContext http, ApiVersion version, IReadOnly
         }
     }
 
+    /// <summary>The request's whole body as it is, which must not be longer than <paramref name="largest"/> bytes.</summary>
+    public async Task<byte[]> Bytes(int largest)
+    {
+        var body = await Body().ConfigureAwait(false);
+        return body.Length <= largest ? body.ToArray() : throw EngineException.InvalidParameter($"request body is larger than {largest} bytes");
+    }
+
     public Stream BodyStream => http.Request.Body;
 
     public async Task Answer<T>(T value, JsonTypeInfo<T> type, int status = 200)

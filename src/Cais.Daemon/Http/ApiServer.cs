@@ -1,6 +1,5 @@
 using System.Net;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -51,8 +50,7 @@ internal sealed class ApiServer : IAsyncDisposable
             }
         }
 
-        var transport = new SocketTransportFactory(
-            Options.Create(new SocketTransportOptions { Backlog = 512, UnsafePreferInlineScheduling = false }), NullLoggerFactory.Instance);
+        var transport = new SocketTransport(backlog: 512);
         _server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
     }
 

@@ -62,7 +62,7 @@ internal sealed class ContainerCommitter(ImageStore store)
         {
             ingest.Fail(e);
             await ((Task)unpacking).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            ContentStore.Discard(ingest);
+            store.Content.Discard(ingest);
             throw;
         }
     }

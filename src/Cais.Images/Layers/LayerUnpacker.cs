@@ -35,7 +35,10 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
     private readonly List<(byte[] Path, TimeSpec Accessed, TimeSpec Modified, TarAttribute? DefaultAcl)> _directories = [];
     private byte[] _parentPath = [];
     private FileDescriptor? _parent;
+
+    /// <summary>Some directory of the layer gives its group to what is made in it.</summary>
     private bool _inheritsGroup;
+    private bool? _parentInherits;
 
     /// <summary>Bytes of disk that the files take, as far as their lengths tell.</summary>
     public long Size { get; private set; }
@@ -147,7 +150,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
             Check(FileAt.SetLength(fd, entry.Size), "truncate", entry);
         }
 
-        if (entry.Uid != 0 || entry.Gid != 0 || _inheritsGroup)
+        if (entry.Uid != 0 || entry.Gid != 0 || InheritsGroup(parent))
         {
             Check(FileAt.ChangeOwner(fd, entry.Uid, entry.Gid), "chown", entry);
         }
@@ -246,7 +249,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
     /// <summary>Owner, mode, attributes and times of something that cannot be opened, or is a directory.</summary>
     private void Finish(int parent, ReadOnlySpan<byte> name, TarEntry entry)
     {
-        if (entry.Uid != 0 || entry.Gid != 0 || _inheritsGroup || entry.Kind == TarEntryKind.Directory)
+        if (entry.Uid != 0 || entry.Gid != 0 || entry.Kind == TarEntryKind.Directory || InheritsGroup(parent))
         {
             Check(FileAt.ChangeOwner(parent, name, entry.Uid, entry.Gid), "chown", entry);
         }
@@ -380,6 +383,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
         var path = _path.Parent;
         if (path.Length == 1 && copy is null)
         {
+            _parentInherits = null;
             return root;
         }
 
@@ -390,6 +394,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
 
         _parent?.Dispose();
         _parent = null;
+        _parentInherits = null;
         var opened = OpenDirectory(path) ?? MakeParents(path, entry);
         if (_parentPath.Length != path.Length)
         {
@@ -437,6 +442,17 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
         }
 
         return at;
+    }
+
+    /// <summary>Whether what is made in this directory gets the directory's group: then an owner of root must be set too.</summary>
+    private bool InheritsGroup(int parent)
+    {
+        if (!_inheritsGroup || copy is not null)
+        {
+            return _inheritsGroup;
+        }
+
+        return _parentInherits ??= FileAt.Status(parent, "\0"u8, out var status) < 0 || (status.Permissions & SetGidBit) != 0;
     }
 
     /// <summary>Removes what an earlier member of the same layer left under this name.</summary>

@@ -12,6 +12,7 @@ internal static class SystemGroup
         Category = CommandCategory.Management,
         Children =
         [
+            SystemCheckCommand.Define,
             DiskUsageCommand.Define,
             DialStdioCommand.Define,
             EventsCommand.Define,
