@@ -20,7 +20,7 @@ internal static class NameFiles
     public static string Hosts(SandboxRecord record, IReadOnlyList<(string Name, IPAddress Address)> extra, NetworkOptions options)
     {
         // In the host's network names mean what they mean on the host.
-        var text = new StringBuilder(record.Sandbox.NamespacePath is null && ReadAll(options.HostsPath) is { Length: > 0 } host ? host.TrimEnd('\n') + "\n" : Standard);
+        var text = new StringBuilder(record.Sandbox.NamespacePath is null && ReadAll(options.HostsPath) is { Length: > 0 } own ? own.TrimEnd('\n') + "\n" : Standard);
         foreach (var (name, address) in extra)
         {
             text.Append(address).Append('\t').Append(name).Append('\n');
