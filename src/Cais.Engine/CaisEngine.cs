@@ -339,7 +339,7 @@ public sealed class CaisEngine : IAsyncDisposable
             throw EngineException.Forbidden($"endpoint with name {container.Name} already exists in network {found.Name}");
         }
 
-        if (container.Record.HostConfig.NetworkMode == "host" || found.Driver == "host")
+        if (container.Record.HostConfig.NetworkMode == "host" || found.Driver == "host" || Namespaces.ContainerOf(container.Record.HostConfig.NetworkMode) is not null)
         {
             throw EngineException.Forbidden(found.Driver == "host"
                 ? "container cannot be disconnected from host network or connected to host network"
@@ -350,8 +350,9 @@ public sealed class CaisEngine : IAsyncDisposable
         HostConfigRules.Endpoint(found.Name, settings);
         if (container.Status.HasProcess)
         {
+            var files = _networks.FilesOf(container.Record);
             await Networks.ConnectAsync(container.Id, ContainerNetwork.EndpointOf(found.Name, settings), cancellation).ConfigureAwait(false);
-            _networks.WriteFiles(container.Record, Path.Combine(Options.ContainersDirectory, container.Id));
+            _networks.UpdateFiles(container.Record, Path.Combine(Options.ContainersDirectory, container.Id), files);
         }
 
         _services.Containers.Update(container, container.Record with { Networks = new Dictionary<string, EndpointSettings>(container.Record.Networks) { [found.Name] = settings } });
@@ -371,6 +372,7 @@ public sealed class CaisEngine : IAsyncDisposable
 
         if (container.Status.HasProcess)
         {
+            var files = _networks.FilesOf(container.Record);
             try
             {
                 await Networks.DisconnectAsync(container.Id, found.Id, cancellation).ConfigureAwait(false);
@@ -379,7 +381,7 @@ public sealed class CaisEngine : IAsyncDisposable
             {
             }
 
-            _networks.WriteFiles(container.Record, Path.Combine(Options.ContainersDirectory, container.Id));
+            _networks.UpdateFiles(container.Record, Path.Combine(Options.ContainersDirectory, container.Id), files);
         }
 
         var rest = new Dictionary<string, EndpointSettings>(container.Record.Networks);

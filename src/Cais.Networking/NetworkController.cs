@@ -252,14 +252,14 @@ public sealed class NetworkController : IAsyncDisposable
     {
         var record = Record(containerId);
         var links = record.Spec.Links.SelectMany(link => LinkLines(link.Key, link.Value));
-        return NameFiles.Hosts(record, [.. extraHosts.Select(entry => NameFiles.ParseExtraHost(entry, HostGateways())), .. links]);
+        return NameFiles.Hosts(record, [.. extraHosts.Select(entry => NameFiles.ParseExtraHost(entry, HostGateways())), .. links], Options);
     }
 
     /// <summary>The container's <c>/etc/resolv.conf</c>: the embedded server in user-defined networks, else the host's or the given ones.</summary>
     public string ResolvConf(string containerId)
     {
         var record = Record(containerId);
-        return NameFiles.ResolvConf(record.Spec, Options, internalServer: record.Sandbox.Endpoints.Any(e => Get(e.NetworkId).HasNameService));
+        return NameFiles.ResolvConf(record.Spec, Options, internalServer: record.Sandbox.Endpoints.Any(e => Get(e.NetworkId).HasNameService), inHostNetwork: record.Sandbox.NamespacePath is null);
     }
 
     /// <summary>Waits for what is still to be done in the background, and stops. Everything in the kernel stays as it is.</summary>

@@ -81,6 +81,9 @@ public sealed record NetworkOptions
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> DefaultNetworkOptions { get; init; } =
         new Dictionary<string, IReadOnlyDictionary<string, string>>();
 
+    /// <summary>Where the host's own names are read from.</summary>
+    public string HostsPath { get; init; } = "/etc/hosts";
+
     /// <summary>Where the host's resolver configuration is read from.</summary>
     public string ResolvConfPath { get; init; } = "/etc/resolv.conf";
 }

@@ -8,6 +8,9 @@ namespace Cais.Plugins;
 /// </summary>
 public sealed class PluginRegistry(PluginFolders folders) : IDisposable
 {
+    /// <summary>How long those are waited for who were not asked for by name.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
     private readonly ConcurrentDictionary<string, Plugin> _known = new(StringComparer.Ordinal);
 
     /// <summary>A plugin by name.</summary>
@@ -38,30 +41,38 @@ public sealed class PluginRegistry(PluginFolders folders) : IDisposable
             : throw new PluginException($"plugin \"{name}\" does not implement the \"{kind}\" interface", notFound: true);
     }
 
-    /// <summary>All plugins of a kind that answer now, by name.</summary>
-    public async Task<IReadOnlyList<Plugin>> FindAsync(string kind, CancellationToken cancellation)
-    {
-        var found = new List<Plugin>();
-        foreach (var name in folders.Names())
-        {
-            try
-            {
-                found.Add(await GetAsync(name, kind, cancellation).ConfigureAwait(false));
-            }
-            catch (PluginException)
-            {
-                // Of another kind, or a socket that nobody listens on any more.
-            }
-        }
+    /// <summary>All plugins of a kind that answer now, within two seconds, by name.</summary>
+    public async Task<IReadOnlyList<Plugin>> FindAsync(string kind, CancellationToken cancellation) =>
+        [.. (await Task.WhenAll(folders.Names().Select(name => TryGetAsync(name, kind, cancellation))).ConfigureAwait(false)).OfType<Plugin>()];
 
-        return found;
-    }
+    /// <summary>Names of the plugins of a kind that somebody has needed already. Asks nobody.</summary>
+    public IReadOnlyList<string> Known(string kind) =>
+        [.. _known.Values.Where(p => p.Implements.Contains(kind)).Select(p => p.Name).Order(StringComparer.Ordinal)];
 
     public void Dispose()
     {
         foreach (var plugin in _known.Values)
         {
             plugin.Dispose();
+        }
+    }
+
+    private async Task<Plugin?> TryGetAsync(string name, string kind, CancellationToken cancellation)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(Patience);
+        try
+        {
+            return await GetAsync(name, kind, limit.Token).ConfigureAwait(false);
+        }
+        catch (PluginException)
+        {
+            // Of another kind, or a socket that nobody listens on any more.
+            return null;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return null;
         }
     }
 

@@ -125,8 +125,8 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
             DockerRootDir = engine.Options.Root,
             Plugins = new PluginsInfo
             {
-                Volume = ["local"],
-                Network = ["bridge", "host", "null"],
+                Volume = engine.Volumes.Drivers(),
+                Network = ["bridge", "host", "ipvlan", "macvlan", "null", "overlay", .. engine.Plugins.Known("NetworkDriver")],
                 Authorization = null,
                 Log = [.. CaisEngine.LogDriverNames],
             },

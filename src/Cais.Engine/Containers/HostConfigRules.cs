@@ -383,6 +383,12 @@ internal static class HostConfigRules
             }
         }
 
+        if (network is "bridge" or "host" or "none" or "default" && settings.Aliases is { Count: > 0 })
+        {
+            throw EngineException.InvalidParameter(
+                $"invalid config for network {network}: invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks");
+        }
+
         if (settings.MacAddress is { Length: > 0 } mac && !PhysicalAddress.TryParse(mac.Replace(':', '-').ToUpperInvariant(), out _))
         {
             throw EngineException.InvalidParameter($"invalid endpoint settings: invalid MAC address: {mac} in network {network}");

@@ -1,4 +1,3 @@
-using Cais.Linux;
 using Cais.Linux.FileSystem;
 using Cais.Linux.Status;
 

@@ -8,6 +8,8 @@ namespace Cais.Engine.Volumes;
 /// <summary>What the API asks of volumes.</summary>
 public sealed partial class VolumeStore
 {
+    private static readonly TimeSpan ListPatience = TimeSpan.FromSeconds(2);
+
     /// <summary>One volume, with what its driver says of it now.</summary>
     /// <exception cref="EngineException">NotFound: <c>get x: no such volume</c>.</exception>
     public async Task<VolumeInfo> Inspect(string name, CancellationToken cancellation)
@@ -43,12 +45,13 @@ public sealed partial class VolumeStore
         {
             try
             {
-                foreach (var foreign in await new PluginVolumeDriver(plugin).ListAsync(cancellation).ConfigureAwait(false))
+                // A list is wanted at once: who does not answer is named in a warning.
+                foreach (var foreign in await new PluginVolumeDriver(plugin).ListAsync(cancellation).WaitAsync(ListPatience, cancellation).ConfigureAwait(false))
                 {
                     volumes[foreign.Name] = volumes.TryGetValue(foreign.Name, out var known) ? known with { Path = foreign.Path.Length > 0 ? foreign.Path : known.Path } : foreign;
                 }
             }
-            catch (PluginException e)
+            catch (Exception e) when (e is PluginException or TimeoutException)
             {
                 warnings.Add($"list {plugin.Name}: {e.Message}");
             }
@@ -114,7 +117,6 @@ public sealed partial class VolumeStore
         Scope = volume.Scope ?? "local",
     };
 
-    /// <summary>Names of the volume drivers there are.</summary>
-    public async Task<IReadOnlyList<string>> Drivers(CancellationToken cancellation) =>
-        [Local, .. (await _plugins.FindAsync(PluginVolumeDriver.Kind, cancellation).ConfigureAwait(false)).Select(p => p.Name)];
+    /// <summary>Names of the volume drivers that somebody has used.</summary>
+    public IReadOnlyList<string> Drivers() => [Local, .. _plugins.Known(PluginVolumeDriver.Kind)];
 }

@@ -1,4 +1,3 @@
-using Cais.Linux;
 using Cais.Linux.Netlink;
 using Cais.Networking.Drivers;
 using Cais.Networking.Kernel;
