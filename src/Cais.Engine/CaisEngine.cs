@@ -1,4 +1,5 @@
 using Cais.Api;
+using Cais.Engine.Builds;
 using Cais.Engine.Containers;
 using Cais.Engine.Events;
 using Cais.Engine.Execs;
@@ -51,6 +52,7 @@ public sealed class CaisEngine : IAsyncDisposable
         _streams = new ContainerStreams(services, _starter);
         _updater = new ContainerUpdater(services);
         _statistics = new ContainerStatistics(services);
+        Builds = new BuildService(services, database);
         var health = new HealthMonitor(services, _execs);
         _lifecycle.Started = health.Start;
         _lifecycle.Stopped = container =>
@@ -71,6 +73,8 @@ public sealed class CaisEngine : IAsyncDisposable
     public ImageStore Images => _services.Images;
 
     public NetworkController Networks => _services.Networks;
+
+    public BuildService Builds { get; }
 
     public TimeProvider Time => _services.Time;
 
@@ -308,6 +312,7 @@ public sealed class CaisEngine : IAsyncDisposable
             CgroupFiles.RemoveParent(Options.CgroupParent);
         }
 
+        Builds.Dispose();
         await Networks.DisposeAsync().ConfigureAwait(false);
         await Images.DisposeAsync().ConfigureAwait(false);
         _services.Loop.Dispose();

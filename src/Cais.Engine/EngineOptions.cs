@@ -1,4 +1,5 @@
 using Cais.Api;
+using Cais.Build.Cache;
 
 namespace Cais.Engine;
 
@@ -65,6 +66,9 @@ public sealed record EngineOptions
     public bool Debug { get; init; }
 
     public bool Experimental { get; init; }
+
+    /// <summary>When the build cache is made smaller by itself; null for never.</summary>
+    public CacheLimits? BuilderGc { get; init; } = CacheLimits.Default;
 
     public bool LiveRestore { get; init; }
 

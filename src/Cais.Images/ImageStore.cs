@@ -1,4 +1,5 @@
 using Cais.Images.Archives;
+using Cais.Images.Building;
 using Cais.Images.Catalog;
 using Cais.Images.Content;
 using Cais.Images.Layers;
@@ -27,6 +28,7 @@ public sealed class ImageStore : IAsyncDisposable
         Documents = new Documents(Content, database);
         Catalog = new ImageCatalog(database, Documents, Content, Layers, Leases, options.Time);
         Snapshots = new SnapshotStore(this);
+        Building = new BuildImages(this);
         _removal = new ImageRemoval(this);
 
         // The HTTP stack costs memory and start-up time, which a daemon that never pulls should not pay.
@@ -40,6 +42,9 @@ public sealed class ImageStore : IAsyncDisposable
 
     /// <summary>Containers' root file systems over the unpacked layers.</summary>
     public SnapshotStore Snapshots { get; }
+
+    /// <summary>Images as builds use and make them.</summary>
+    public BuildImages Building { get; }
 
     internal Database Database { get; }
 

@@ -28,6 +28,33 @@ public static class RootfsArchive
         tar.Finish();
     }, to, cancellation);
 
+    /// <summary>
+    /// Writes several trees into one archive, each below a directory of its own unless that is empty, and closes them. No member is newer than
+    /// <paramref name="latest"/> (seconds since 1970) if given.
+    /// </summary>
+    public static Task ExportAsync(
+        IReadOnlyList<(string Directory, FileDescriptor Tree)> trees, long? latest, Stream to, CancellationToken cancellation) => ThreadedCopy.RunAsync("export", stream =>
+    {
+        var tar = new TarWriter(stream);
+        foreach (var (name, tree) in trees)
+        {
+            using (tree)
+            {
+                using var directory = OpenRoot(tree.ProcPath);
+                if (name.Length > 0)
+                {
+                    var entry = new TarEntry { Kind = TarEntryKind.Directory, Mode = 0x1ED };
+                    entry.SetName(Encoding.UTF8.GetBytes(name + "/"));
+                    tar.WriteEntry(entry);
+                }
+
+                new TreeArchiver(tar, asLayer: false, cancellation) { Latest = latest }.AddContents(directory.Number, Encoding.UTF8.GetBytes(name));
+            }
+        }
+
+        tar.Finish();
+    }, to, cancellation);
+
     /// <summary>What is at <paramref name="path"/>; a symbolic link at its end is itself looked at. Throws <see cref="ImageException"/> (NotFound).</summary>
     public static PathStatus Stat(string root, string path)
     {

@@ -167,7 +167,7 @@ public sealed class SnapshotStore
         var temporary = Path.Combine(directory, "fs.tmp");
         Directory.CreateDirectory(temporary);
         var name = System.Text.Encoding.UTF8.GetBytes(temporary + '\0');
-        if (FileAt.Status(FileAt.CurrentDirectory, System.Text.Encoding.UTF8.GetBytes(topLayer + '\0'), out var top) == 0)
+        if (FileAt.Status(FileAt.CurrentDirectory, System.Text.Encoding.UTF8.GetBytes(topLayer + "/.\0"), out var top) == 0)
         {
             FileAt.ChangeOwner(FileAt.CurrentDirectory, name, top.Uid, top.Gid);
             FileAt.ChangeMode(FileAt.CurrentDirectory, name, top.Permissions);

@@ -112,7 +112,10 @@ public sealed class BuildPlanner
                 DockerVersion = null,
             },
             state.History,
-            _checks.Findings);
+            _checks.Findings)
+        {
+            Instructions = [.. _done.OrderBy(d => d.Key).SelectMany(d => d.Value.Planned)],
+        };
     }
 
     private Stage FindTarget()
@@ -153,9 +156,12 @@ public sealed class BuildPlanner
         var instructions = triggers.SelectMany(t => Triggered(t, stage)).Concat(stage.Instructions).ToList();
         state.StepCount = 1 + instructions.Count(i => i is RunInstruction or CopyInstruction or WorkdirInstruction);
         state.StepNumber = 1;
+        state.Planned.Add(new PlannedInstruction(stage, stage.From, state.Root));
         foreach (var instruction in instructions)
         {
+            var before = state.Root;
             await planner.ApplyAsync(instruction, cancellation).ConfigureAwait(false);
+            state.Planned.Add(new PlannedInstruction(stage, instruction, ReferenceEquals(before, state.Root) ? null : state.Root));
         }
 
         _open.Remove(stage.Index);

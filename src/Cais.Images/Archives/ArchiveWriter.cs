@@ -11,7 +11,18 @@ internal sealed class ArchiveWriter(ImageStore store)
     public async Task SaveAsync(IReadOnlyList<string> names, Stream to, Platform? platform, CancellationToken cancellation)
     {
         using var lease = store.Leases.Begin();
-        var entries = Select(names, platform);
+        await SaveAsync(Select(names, platform), lease, to, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes what the caller holds.</summary>
+    public async Task SaveAsync(List<(Descriptor Target, Reference? Name)> entries, Stream to, CancellationToken cancellation)
+    {
+        using var lease = store.Leases.Begin();
+        await SaveAsync(entries, lease, to, cancellation).ConfigureAwait(false);
+    }
+
+    private async Task SaveAsync(List<(Descriptor Target, Reference? Name)> entries, Content.Lease lease, Stream to, CancellationToken cancellation)
+    {
         foreach (var (target, _) in entries)
         {
             lease.Add(target.Digest);

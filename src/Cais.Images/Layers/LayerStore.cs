@@ -90,6 +90,44 @@ internal sealed class LayerStore : IDisposable
         }, cancellation);
     }
 
+    /// <summary>
+    /// Takes a directory that a build made, and goes on keeping, as an unpacked layer: a link to it stands in the layer's place until
+    /// <see cref="TakeOver"/>. The caller leases the DiffID.
+    /// </summary>
+    public void Adopt(Digest diffId, string directory)
+    {
+        if (Has(diffId))
+        {
+            return;
+        }
+
+        var temporary = Path.Combine(_directory, "tmp-" + Guid.NewGuid().ToString("N"));
+        Directory.CreateDirectory(temporary);
+        File.CreateSymbolicLink(Path.Combine(temporary, "fs"), Path.GetRelativePath(temporary, directory));
+        Commit(temporary, diffId, Trees.DiskUsage(directory));
+    }
+
+    /// <summary>The builder is about to remove an adopted directory: the layer gets it for good, if it is still one. Mounted overlays notice nothing.</summary>
+    public void TakeOver(Digest diffId, string directory)
+    {
+        lock (_leases.Gate)
+        {
+            var link = PathOf(diffId);
+            if (!Has(diffId) || new FileInfo(link).LinkTarget is not { } target
+                || Path.GetFullPath(target, Path.GetDirectoryName(link)!) != Path.GetFullPath(directory))
+            {
+                return;
+            }
+
+            var result = FileAt.Exchange(
+                FileAt.CurrentDirectory, System.Text.Encoding.UTF8.GetBytes(directory + '\0'), FileAt.CurrentDirectory, System.Text.Encoding.UTF8.GetBytes(link + '\0'));
+            if (result < 0)
+            {
+                throw new LinuxException((Errno)(-result), $"move {directory}");
+            }
+        }
+    }
+
     /// <summary>Moves an unpacked layer out of the way; its row is gone. Under the leases' gate.</summary>
     public void Discard(Digest diffId)
     {
@@ -137,6 +175,14 @@ internal sealed class LayerStore : IDisposable
         foreach (var path in Directory.EnumerateDirectories(_directory))
         {
             var name = Path.GetFileName(path);
+
+            // A build's directory that a power failure took: the layer unpacks again from its blob.
+            if (known.Contains(name) && !Directory.Exists(Path.Combine(path, "fs")))
+            {
+                known.Remove(name);
+                _database.Write(c => c.Execute("DELETE FROM images_layer WHERE diff_id = $1", "sha256:" + name));
+            }
+
             if (!known.Contains(name) && !containers.Contains(name) && !name.StartsWith("trash-", StringComparison.Ordinal) && name != EmptyLayer)
             {
                 Directory.Move(path, NewTrash());
