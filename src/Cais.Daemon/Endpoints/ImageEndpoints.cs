@@ -262,18 +262,23 @@ internal sealed class ImageEndpoints(CaisEngine engine)
             var base64 = header.Replace('-', '+').Replace('_', '/').TrimEnd('=');
             var json = Encoding.UTF8.GetString(Convert.FromBase64String(base64.PadRight((base64.Length + 3) / 4 * 4, '=')));
             var auth = json.Length == 0 ? null : JsonSerializer.Deserialize(json, ApiJson.Default.AuthConfig);
-            return auth is null ? null : new RegistryCredentials
-            {
-                Username = Empty(auth.Username),
-                Password = Empty(auth.Password),
-                IdentityToken = Empty(auth.IdentityToken),
-                RegistryToken = Empty(auth.RegistryToken),
-            };
+            return auth is null ? null : CredentialsOf(auth);
         }
         catch (Exception e) when (e is FormatException or JsonException)
         {
             throw EngineException.InvalidParameter("invalid X-Registry-Auth header: it must be base64url of a JSON object");
         }
+    }
+
+    internal static RegistryCredentials CredentialsOf(AuthConfig auth)
+    {
+        return new RegistryCredentials
+        {
+            Username = Empty(auth.Username),
+            Password = Empty(auth.Password),
+            IdentityToken = Empty(auth.IdentityToken),
+            RegistryToken = Empty(auth.RegistryToken),
+        };
 
         static string? Empty(string? text) => string.IsNullOrEmpty(text) ? null : text;
     }
