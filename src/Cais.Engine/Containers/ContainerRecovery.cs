@@ -23,7 +23,8 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
         }
 
         await Task.WhenAll(containers.Where(c => c.Status.ShimSocket is not null).Select(FindShim)).ConfigureAwait(false);
-        await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet()).ConfigureAwait(false);
+        var unknown = Directory.EnumerateDirectories(services.Options.BundlesDirectory).Select(p => Path.GetFileName(p)).Where(id => services.Containers.Find(id) is null).ToList();
+        await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet(), unknown).ConfigureAwait(false);
         return [.. _found.Keys.Select(c => c.Id)];
     }
 

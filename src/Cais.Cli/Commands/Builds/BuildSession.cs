@@ -30,7 +30,17 @@ internal sealed class BuildSession(CommandContext context, BuildSources sources,
 
     public async Task<int> RunAsync(bool checkOnly, CancellationToken cancellation)
     {
-        var command = await CommandAsync(checkOnly, cancellation).ConfigureAwait(false);
+        BuildCommand command;
+        try
+        {
+            command = await CommandAsync(checkOnly, cancellation).ConfigureAwait(false);
+        }
+        catch (EngineApiException e) when (e.Status == 404 && !checkOnly)
+        {
+            // Another engine than ours: what every engine has is the classic builder.
+            return await new ClassicSession(context, sources, outputs).RunAsync(Arguments(), cancellation).ConfigureAwait(false);
+        }
+
         using var response = await _session.Engine.SendAsync(
             new EngineRequest("POST", "/build/solve") { Body = JsonSerializer.SerializeToUtf8Bytes(command, ApiJson.Default.BuildCommand), ContentType = "application/json" }, cancellation).ConfigureAwait(false);
         var stream = response.ReadJsonStream();
@@ -263,7 +273,7 @@ internal sealed class BuildSession(CommandContext context, BuildSources sources,
             if (variable is null && source is null)
             {
                 // Of the variable if there is one, else of the file called so.
-                (variable, source) = _session.RawEnvironment(id) is null ? (null, id) : (id, null);
+                (variable, source) = _session.RawEnvironment(id) is null ? ((string?)null, (string?)id) : (id, null);
             }
             else if (fields.GetValueOrDefault("type") == "env" && variable is null)
             {

@@ -47,6 +47,27 @@ internal sealed class ContextFiles
     /// <summary>The bytes that sending these files takes, about.</summary>
     public long SizeOf(IEnumerable<int> positions) => positions.Sum(p => _files[p].Status.Kind == FileKind.Regular ? _files[p].Status.Size : 0);
 
+    /// <summary>Writes all files of a context, if there is one, and the Dockerfile under a name of its own.</summary>
+    public static async Task WriteAsync(ContextFiles? files, string dockerfileName, string dockerfile, PipeWriter output)
+    {
+        Exception? failure = null;
+        try
+        {
+            await using var tar = new TarWriter(output.AsStream(leaveOpen: true), TarEntryFormat.Pax, leaveOpen: true);
+            await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, dockerfileName) { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(dockerfile)) }).ConfigureAwait(false);
+            foreach (var file in files?._files ?? [])
+            {
+                await files!.WriteAsync(tar, file).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException or ArgumentException)
+        {
+            failure = e;
+        }
+
+        await output.CompleteAsync(failure).ConfigureAwait(false);
+    }
+
     /// <summary>Writes some of the files as a tar archive, in which everything is root's.</summary>
     public async Task WriteAsync(IReadOnlyList<int>? positions, PipeWriter output)
     {
