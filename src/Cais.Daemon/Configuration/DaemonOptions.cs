@@ -122,6 +122,7 @@ internal sealed record DaemonOptions
             Labels = settings.List("label"),
             Debug = settings.Flag("debug"),
             Experimental = settings.Flag("experimental"),
+            BuilderGc = BuilderSection.Limits(settings.Builder),
             LiveRestore = true,
             HttpProxy = settings.Text("http-proxy") ?? Environment.GetEnvironmentVariable("HTTP_PROXY"),
             HttpsProxy = settings.Text("https-proxy") ?? Environment.GetEnvironmentVariable("HTTPS_PROXY"),

@@ -12,6 +12,7 @@ using Cais.Daemon.Http;
 using Cais.Engine;
 using Cais.Engine.Builds;
 using Cais.Images;
+using Cais.Images.Building;
 using Cais.Oci.Images;
 
 namespace Cais.Daemon.Endpoints;
@@ -183,7 +184,18 @@ internal sealed class NativeBuildEndpoints(CaisEngine engine)
     {
         var attributes = output.Attributes ?? new Dictionary<string, string>();
         var names = (attributes.GetValueOrDefault("name") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(ImageEndpoints.ReferenceOf).ToList();
-        var export = client.ExportOf(names, attributes, result);
+        var isSent = output.Type is "registry" or "oci" || attributes.ContainsKey("dest") || attributes.GetValueOrDefault("push") is "true" or "1";
+        var export = client.ExportOf(names, attributes, result) with
+        {
+            Compression = attributes.GetValueOrDefault("compression") switch
+            {
+                "uncompressed" => LayerCompression.None,
+                "gzip" or "estargz" => LayerCompression.Gzip,
+                "zstd" => LayerCompression.Zstd,
+                null or "" => isSent ? LayerCompression.Gzip : LayerCompression.None,
+                var other => throw EngineException.InvalidParameter($"unsupported layer compression type: {other}"),
+            },
+        };
         switch (output.Type)
         {
             case "cacheonly":
