@@ -146,6 +146,7 @@ namespace Cais.Api;
 [JsonSerializable(typeof(Dictionary<string, string>))]
 [JsonSerializable(typeof(IReadOnlyList<string>))]
 [JsonSerializable(typeof(IReadOnlyList<Ulimit>))]
+[JsonSerializable(typeof(BuildCacheRecord))]
 [JsonSerializable(typeof(BuildCommand))]
 [JsonSerializable(typeof(BuildEvent))]
 [JsonSerializable(typeof(ContextOffer))]

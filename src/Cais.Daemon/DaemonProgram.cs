@@ -77,6 +77,8 @@ internal static class DaemonProgram
             new ContainerEndpoints(engine).Map(router);
             new ExecEndpoints(engine).Map(router);
             new ImageEndpoints(engine).Map(router);
+            new BuildEndpoints(engine).Map(router);
+            new NativeBuildEndpoints(engine).Map(router);
             new NetworkEndpoints(engine).Map(router);
             new VolumeEndpoints(engine).Map(router);
             new SwarmEndpoints().Map(router);

@@ -101,6 +101,11 @@ internal sealed class StagePlanner(BuildPlanner build, StageState stage)
 
     private async Task RunAsync(RunInstruction run, CancellationToken cancellation)
     {
+        if (run.Devices.Count > 0)
+        {
+            throw new DockerfileException("RUN --device is not supported: CDI devices are not given to builds", run.Range);
+        }
+
         var mounts = new List<StepMount>();
         foreach (var written in run.Mounts)
         {

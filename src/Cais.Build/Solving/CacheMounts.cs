@@ -10,7 +10,8 @@ internal sealed class CacheMounts(string root, Action<string, string> used)
     private readonly Dictionary<string, Use> _uses = [];
 
     /// <summary>A cache's directory until the lease is disposed of: at once if shared, alone if locked (waits), or a copy of its own if private and taken.</summary>
-    public async Task<CacheLease> TakeAsync(string id, CacheSharing sharing, uint mode, uint uid, uint gid, CancellationToken cancellation)
+    /// <remarks>A new directory is filled by <paramref name="seed"/> before anybody sees it.</remarks>
+    public async Task<CacheLease> TakeAsync(string id, CacheSharing sharing, uint mode, uint uid, uint gid, Action<string>? seed, CancellationToken cancellation)
     {
         for (var number = 0; ; number++)
         {
@@ -31,7 +32,7 @@ internal sealed class CacheMounts(string root, Action<string, string> used)
                 use.Count++;
             }
 
-            var lease = new CacheLease(Make(key, mode, uid, gid), () => Release(key, use, sharing));
+            var lease = new CacheLease(Make(key, mode, uid, gid, seed), () => Release(key, use, sharing));
             if (sharing == CacheSharing.Locked)
             {
                 try
@@ -83,7 +84,7 @@ internal sealed class CacheMounts(string root, Action<string, string> used)
 
     private static string NameOf(string key) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..25];
 
-    private string Make(string key, uint mode, uint uid, uint gid)
+    private string Make(string key, uint mode, uint uid, uint gid, Action<string>? seed)
     {
         var path = PathOf(NameOf(key));
         used(NameOf(key), $"cache mount {key.Split('\0')[0].TrimStart('/')}");
@@ -92,6 +93,7 @@ internal sealed class CacheMounts(string root, Action<string, string> used)
             // Complete before it has its name: a crash must not leave one with the wrong owner.
             var temporary = Path.Combine(root, "trash-" + Guid.NewGuid().ToString("N"));
             Directory.CreateDirectory(temporary);
+            seed?.Invoke(temporary);
             File.SetUnixFileMode(temporary, (UnixFileMode)(mode & 0xFFF));
             Linux.FileSystem.FileAt.ChangeOwner(Linux.FileSystem.FileAt.CurrentDirectory, Encoding.UTF8.GetBytes(temporary + '\0'), uid, gid);
             try
@@ -101,7 +103,7 @@ internal sealed class CacheMounts(string root, Action<string, string> used)
             catch (IOException) when (Directory.Exists(path))
             {
                 // Another step that shares it was faster.
-                Directory.Delete(temporary);
+                Linux.FileSystem.Trees.Remove(temporary);
             }
         }
 

@@ -177,7 +177,17 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
 
     private async Task FetchAsync(HttpStep step, NewLayer layer, CancellationToken cancellation)
     {
-        using var response = await http.GetAsync(step.Url, HttpCompletionOption.ResponseHeadersRead, cancellation).ConfigureAwait(false);
+        using var request = new HttpRequestMessage(HttpMethod.Get, step.Url);
+        if (await inputs.FindSecretAsync("HTTP_AUTH_HEADER_" + step.Url.Host, cancellation).ConfigureAwait(false) is { } header)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", System.Text.Encoding.UTF8.GetString(header.Span).Trim());
+        }
+        else if (await inputs.FindSecretAsync("HTTP_AUTH_TOKEN_" + step.Url.Host, cancellation).ConfigureAwait(false) is { } token)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + System.Text.Encoding.UTF8.GetString(token.Span).Trim());
+        }
+
+        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
         {
             throw new IOException($"invalid response status {(int)response.StatusCode} for {step.Url}");

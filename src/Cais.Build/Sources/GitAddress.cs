@@ -23,6 +23,9 @@ public sealed record GitAddress
 
     public bool Submodules { get; init; } = true;
 
+    /// <summary>Files have the commit's time instead of the checkout's.</summary>
+    public bool CommitTimes { get; init; }
+
     /// <summary>Reads an address; false if the text is not one of a Git repository. Throws <see cref="FormatException"/> for a query it does not know.</summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out GitAddress? address)
     {
@@ -63,6 +66,8 @@ public sealed record GitAddress
                 "commit" or "checksum" => found with { Checksum = value, Reference = found.Reference ?? value },
                 "subdir" => found with { Directory = value.Trim('/') },
                 "keep-git-dir" => found with { KeepGitDirectory = value is "" or "1" or "true" },
+                "mtime" => value is "checkout" or "commit" ? found with { CommitTimes = value == "commit" } : throw new FormatException($"invalid mtime \"{value}\": checkout or commit"),
+                "fetch-by-commit" => found,
                 "submodules" => found with { Submodules = value is not ("0" or "false") },
                 _ => throw new FormatException($"unexpected query \"{name}\" in the Git address {text}"),
             };

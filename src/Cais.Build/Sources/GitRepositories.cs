@@ -94,6 +94,15 @@ public sealed class GitRepositories(string root)
                 await RunAsync(checkout, cancellation, "submodule", "--quiet", "update", "--init", "--recursive", "--depth", "1").ConfigureAwait(false);
             }
 
+            if (address.CommitTimes && long.TryParse((await RunAsync(checkout, cancellation, "show", "-s", "--format=%ct", commit).ConfigureAwait(false)).Trim(), out var seconds))
+            {
+                var time = DateTimeOffset.FromUnixTimeSeconds(seconds).UtcDateTime;
+                foreach (var path in Directory.EnumerateFiles(checkout, "*", SearchOption.AllDirectories).Where(f => new FileInfo(f).LinkTarget is null))
+                {
+                    File.SetLastWriteTimeUtc(path, time);
+                }
+            }
+
             if (!keepGitDirectory)
             {
                 Trees.Remove(Path.Combine(checkout, ".git"));

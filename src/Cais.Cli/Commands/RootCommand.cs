@@ -38,6 +38,7 @@ internal static class RootCommand
             RunCommand.Define,
             ExecCommand.Define,
             static () => PsCommand.Define("ps"),
+            Builds.BuildImageCommand.Define,
             PullCommand.Define,
             PushCommand.Define,
             static () => ImagesCommand.Define("images"),

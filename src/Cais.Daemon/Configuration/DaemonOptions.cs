@@ -192,6 +192,7 @@ internal sealed record DaemonOptions
             Labels = settings.List("label"),
             Features = settings.Map("feature").ToDictionary(f => f.Key, f => f.Value is "true" or "1" or "t" or "T" or "TRUE" or "True"),
             Experimental = settings.Flag("experimental"),
+            BuilderGc = BuilderSection.Limits(settings.Builder),
             LiveRestore = true,
             HttpProxy = settings.Text("http-proxy") ?? environment("HTTP_PROXY") ?? environment("http_proxy"),
             HttpsProxy = settings.Text("https-proxy") ?? environment("HTTPS_PROXY") ?? environment("https_proxy"),

@@ -355,10 +355,32 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
 
         if (Wants("build-cache"))
         {
+            var cache = engine.Builds.Cache.Usage();
+            var records = cache.Select(c => System.Text.Json.JsonSerializer.SerializeToElement(
+                new BuildCacheRecord
+                {
+                    ID = c.Id,
+                    Type = c.Type,
+                    Description = c.Description,
+                    InUse = c.IsInUse,
+                    Shared = c.IsShared,
+                    Size = c.Size,
+                    CreatedAt = Timestamps.Format(c.Created),
+                    LastUsedAt = Timestamps.Format(c.LastUsed),
+                    UsageCount = c.UseCount,
+                },
+                ApiJson.Default.BuildCacheRecord)).ToList();
             answer = answer with
             {
-                BuildCacheUsage = modern ? new BuildCacheDiskUsage { TotalCount = 0, ActiveCount = 0, TotalSize = 0, Reclaimable = 0, Items = verbose ? [] : null } : null,
-                BuildCache = legacy ? [] : null,
+                BuildCacheUsage = modern ? new BuildCacheDiskUsage
+                {
+                    TotalCount = cache.Count,
+                    ActiveCount = cache.Count(c => c.IsInUse),
+                    TotalSize = cache.Sum(c => c.Size),
+                    Reclaimable = cache.Where(c => !c.IsInUse).Sum(c => c.Size),
+                    Items = verbose ? records : null,
+                } : null,
+                BuildCache = legacy ? records : null,
             };
         }
 

@@ -158,8 +158,9 @@ public sealed class BuildExporter
             config = config with { Config = (config.Config ?? new ContainerDefaults()) with { Labels = labels } };
         }
 
+        var layers = await Task.WhenAll(diffIds.Select(d => writer.CompressAsync(writer.DescriptorOf(d, result.Images), export.Compression, cancellation))).ConfigureAwait(false);
         var descriptor = writer.AddManifest(
-            config, [.. diffIds.Select(d => writer.DescriptorOf(d, result.Images))], export.Annotations.Count > 0 ? export.Annotations : null).Manifest;
+            config, layers, export.Annotations.Count > 0 ? export.Annotations : null).Manifest;
         return descriptor with { Platform = config.Platform };
     }
 
@@ -199,8 +200,9 @@ public sealed class BuildExporter
             },
             RootFs = new RootFs { DiffIds = diffIds },
         };
-        var images = result.Platforms[0].Images;
-        return writer.AddManifest(config, diffIds.ConvertAll(d => writer.DescriptorOf(d, images))).Manifest;
+        var images = result.Platforms.SelectMany(p => p.Images).ToList();
+        var blobs = await Task.WhenAll(diffIds.Select(d => writer.CompressAsync(writer.DescriptorOf(d, images), LayerCompression.Gzip, cancellation))).ConfigureAwait(false);
+        return writer.AddManifest(config, blobs).Manifest;
     }
 
     private async Task<Digest> AddLayerAsync(ImageWriter writer, LayerReference layer, long? latest, CancellationToken cancellation)

@@ -83,6 +83,23 @@ public sealed class ContextFolder : IDisposable
         }
     }
 
+    /// <summary>Removes a file, if it is there; links on the way are not followed.</summary>
+    public void Remove(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        using var root = Open();
+        var slash = name.LastIndexOf('/');
+        var parent = FileAt.OpenInRoot(
+            root.Number, System.Text.Encoding.UTF8.GetBytes((slash <= 0 ? "." : name[..slash]) + '\0'), FileAt.PathOnly | FileAt.DirectoryOnly, noSymlinks: true);
+        if (parent >= 0)
+        {
+            using (new FileDescriptor(parent))
+            {
+                Linux.FileSystem.Trees.Remove(parent, System.Text.Encoding.UTF8.GetBytes(name[(slash + 1)..] + '\0'));
+            }
+        }
+    }
+
     /// <summary>Removes what an ignore file leaves out, as a client would not have sent it.</summary>
     public void Prune(Cais.Build.Patterns.IgnoreFile ignore)
     {

@@ -1,3 +1,4 @@
+using Cais.Images.Building;
 using Cais.Oci.Images;
 
 namespace Cais.Engine.Builds;
@@ -13,6 +14,9 @@ public sealed record ImageExport
 
     /// <summary>Annotations of the index, if there is one.</summary>
     public IReadOnlyDictionary<string, string> IndexAnnotations { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>How layers that the build made are stored; those of base images stay as they are.</summary>
+    public LayerCompression Compression { get; init; }
 
     /// <summary>Let the image carry the cache of its own layers.</summary>
     public bool InlineCache { get; init; }

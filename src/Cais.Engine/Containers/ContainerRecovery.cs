@@ -31,7 +31,8 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
 
         services.Volumes.Recover();
         PreparedMounts.Clear(services.Options.SubpathsDirectory);
-        await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet()).ConfigureAwait(false);
+        var unknown = Directory.EnumerateDirectories(services.Options.BundlesDirectory).Select(p => Path.GetFileName(p)).Where(id => services.Containers.Find(id) is null).ToList();
+        await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet(), unknown).ConfigureAwait(false);
         return [.. _found.Keys.Select(c => c.Id)];
     }
 

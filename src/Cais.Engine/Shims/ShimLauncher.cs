@@ -104,8 +104,11 @@ internal sealed class ShimLauncher : IDisposable
         Forget(shim);
     }
 
-    /// <summary>Ends the shims of this run directory that no container is known to have: the spare of an engine that was killed.</summary>
-    public async Task EndOrphans(IReadOnlySet<string> owned)
+    /// <summary>
+    /// Ends the shims of this run directory that no container is known to have: the spare of an engine that was killed, and those of its builds, whose
+    /// commands, among <paramref name="ids"/>, are killed.
+    /// </summary>
+    public async Task EndOrphans(IReadOnlySet<string> owned, IReadOnlyCollection<string> ids)
     {
         foreach (var socket in Directory.EnumerateFiles(_directory, "*.sock"))
         {
@@ -116,6 +119,11 @@ internal sealed class ShimLauncher : IDisposable
 
             if (await Connect(socket).ConfigureAwait(false) is { } orphan)
             {
+                foreach (var id in ids)
+                {
+                    await ShimTasks.KillAndDelete(orphan, id).ConfigureAwait(false);
+                }
+
                 await Release(orphan, "").ConfigureAwait(false);
             }
             else

@@ -14,6 +14,15 @@ namespace Cais.Images.Building;
 /// <param name="Latest">No file of the layer is newer than that many seconds since 1970; null for as they are.</param>
 public sealed record LayerSource(Digest? DiffId, string? Directory, long? Latest = null);
 
+/// <summary>How the layers that a build made are stored.</summary>
+public enum LayerCompression
+{
+    /// <summary>As they are: for images that stay here.</summary>
+    None,
+    Gzip,
+    Zstd,
+}
+
 /// <summary>Images as builds use and make them: base images that are held, layers made of directories, images of several platforms.</summary>
 public sealed class BuildImages
 {
@@ -95,6 +104,32 @@ public sealed class ImageWriter : IDisposable
                 ? new Descriptor { MediaType = MediaTypes.OciLayer, Digest = diffId, Size = size }
                 : throw new ImageException(ImageErrorKind.NotFound, $"layer {diffId} is not here any more: build again");
 
+    /// <summary>
+    /// The layer as a compressed blob, for those who send it: one that is here already, or one made now. A layer that is compressed stays as it is.
+    /// </summary>
+    public async Task<Descriptor> CompressAsync(Descriptor layer, LayerCompression compression, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        if (compression == LayerCompression.None || layer.MediaType is not MediaTypes.OciLayer)
+        {
+            return layer;
+        }
+
+        var mediaType = compression == LayerCompression.Zstd ? MediaTypes.OciLayerZstd : MediaTypes.OciLayerGzip;
+        var kind = compression == LayerCompression.Zstd ? CompressionKind.Zstd : CompressionKind.Gzip;
+        foreach (var blob in _store.Layers.BlobsOf(layer.Digest))
+        {
+            _lease.Add(blob);
+            if (_store.Content.SizeOf(blob) is { } size && IsOfKind(blob, kind))
+            {
+                return new Descriptor { MediaType = mediaType, Digest = blob, Size = size };
+            }
+        }
+
+        var (digest, length) = await StoreErrors.Guard(() => OwnThread.Run("compress", () => Compress(layer.Digest, kind, cancellation))).ConfigureAwait(false);
+        return new Descriptor { MediaType = mediaType, Digest = digest, Size = length };
+    }
+
     /// <summary>Stores a small blob: an attestation.</summary>
     public Descriptor AddBlob(ReadOnlySpan<byte> content, string mediaType, IReadOnlyDictionary<string, string>? annotations = null)
     {
@@ -159,6 +194,45 @@ public sealed class ImageWriter : IDisposable
     }
 
     public void Dispose() => _lease.Dispose();
+
+    private bool IsOfKind(Digest blob, CompressionKind kind)
+    {
+        using var file = _store.Content.Open(blob);
+        var start = new byte[Compression.MagicLength];
+        return Compression.Detect(start.AsSpan(0, file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false))) == kind;
+    }
+
+    private (Digest Digest, long Length) Compress(Digest layer, CompressionKind kind, CancellationToken cancellation)
+    {
+        using var ingest = _store.Content.Begin(default);
+        try
+        {
+            using (var plain = _store.Content.Open(layer))
+            using (var sink = new BufferedStream(new IngestStream(ingest), 128 * 1024))
+            {
+                using Stream packed = kind == CompressionKind.Zstd
+                    ? new ZstdSharp.CompressionStream(sink, leaveOpen: true)
+                    : new System.IO.Compression.GZipStream(sink, System.IO.Compression.CompressionLevel.Optimal, leaveOpen: true);
+                var buffer = new byte[256 * 1024];
+                for (int n; (n = plain.Read(buffer)) > 0;)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    packed.Write(buffer.AsSpan(0, n));
+                }
+            }
+
+            var digest = ingest.Verify(null);
+            _lease.Add(digest);
+            _store.Content.Commit(ingest, digest);
+            _store.Layers.Prove(digest, layer);
+            return (digest, ingest.Length);
+        }
+        catch
+        {
+            ContentStore.Discard(ingest);
+            throw;
+        }
+    }
 
     private Descriptor Add(byte[] json, string mediaType)
     {

@@ -52,6 +52,10 @@ internal sealed class LayerStore : IDisposable
     public bool IsProven(Digest blob, Digest diffId) => blob == diffId || _database.Read(c =>
         c.Scalar<string>("SELECT diff_id FROM images_unpacked WHERE blob = $1", blob.ToString())) == diffId.ToString();
 
+    /// <summary>The compressed blobs that are known to hold a layer; they may be gone.</summary>
+    public IReadOnlyList<Digest> BlobsOf(Digest diffId) =>
+        _database.Read(c => c.Query("SELECT blob FROM images_unpacked WHERE diff_id = $1", r => Digest.Parse(r.GetString(0)), diffId.ToString()));
+
     /// <summary>Notes that a blob's uncompressed content has this DiffID.</summary>
     public void Prove(Digest blob, Digest diffId)
     {

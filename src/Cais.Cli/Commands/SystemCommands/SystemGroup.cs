@@ -30,7 +30,7 @@ internal static class BuilderGroup
         Use = "builder COMMAND",
         Summary = "Manage builds",
         Category = CommandCategory.Management,
-        Children = [BuilderPruneCommand.Define],
+        Children = [Builds.BuildImageCommand.Define, Builds.BuilderDiskUsage.Define, BuilderPruneCommand.Define],
     };
 }
 
