@@ -79,10 +79,13 @@ internal static class DaemonProgram
             new NativeBuildEndpoints(engine).Map(router);
             new NetworkEndpoints(engine).Map(router);
             new VolumeEndpoints(engine).Map(router);
-            var server = new ApiServer(doors.Listeners);
+            var application = new ApiApplication(router, options.OldestApi, $"Cais/{Product.Version} (linux)", options.Engine.Experimental, log);
+            var buildKit = BuildKitEndpoints.Open(engine, options.Engine, application, log);
+            new BuildKitEndpoints(buildKit).Map(router);
+            var server = new ApiServer(doors.Listeners, new Http2Connection(buildKit.ServeAsync));
+            await using (buildKit.ConfigureAwait(false))
             await using (server.ConfigureAwait(false))
             {
-                var application = new ApiApplication(router, options.OldestApi, $"Cais/{Product.Version} (linux)", options.Engine.Experimental, log);
                 await server.Start(application, ending.Token).ConfigureAwait(false);
                 doors.Opened();
                 foreach (var door in doors.Listeners)

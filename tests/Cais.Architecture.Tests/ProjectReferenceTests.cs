@@ -19,6 +19,7 @@ public sealed class ProjectReferenceTests
         "Cais.Networking",
         "Cais.Build",
         "Cais.Engine",
+        "Cais.BuildKit",
         "Cais.Client",
         "Cais.Daemon",
         "Cais.Cli",

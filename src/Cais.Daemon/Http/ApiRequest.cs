@@ -143,14 +143,14 @@ internal sealed class ApiRequest(HttpContext http, ApiVersion version, IReadOnly
     /// Turns the connection into a raw stream. Reads the request's body first, since the bytes after it are the stream's. Answers 101 when
     /// the client asked for an upgrade, otherwise docker's older 200.
     /// </summary>
-    public async Task<IDuplexPipe> Hijack(string contentType)
+    public async Task<IDuplexPipe> Hijack(string contentType, string protocol = "tcp")
     {
         var client = _client ?? throw new InvalidOperationException("a raw stream needs a connection of the API server");
         var upgrade = http.Request.Headers.Upgrade.Count > 0;
         http.Response.Headers.Connection = "close";
         var pipe = client.Detach();
         var head = upgrade
-            ? $"HTTP/1.1 101 UPGRADED\r\nContent-Type: {contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nApi-Version: {ApiVersion.Newest}\r\n\r\n"
+            ? $"HTTP/1.1 101 UPGRADED\r\nContent-Type: {contentType}\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\nApi-Version: {ApiVersion.Newest}\r\n\r\n"
             : $"HTTP/1.1 200 OK\r\nContent-Type: {contentType}\r\n\r\n";
         pipe.Output.Write(System.Text.Encoding.ASCII.GetBytes(head));
         await pipe.Output.FlushAsync().ConfigureAwait(false);

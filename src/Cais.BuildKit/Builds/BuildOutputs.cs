@@ -1,0 +1,198 @@
+using System.Text;
+using System.Text.Json;
+using Cais.BuildKit.Files;
+using Cais.BuildKit.Frontend;
+using Cais.BuildKit.Grpc;
+using Cais.BuildKit.Sessions;
+using Cais.Engine;
+using Cais.Engine.Builds;
+using Cais.Images;
+using Cais.Linux;
+using Cais.Oci.Images;
+using Moby.Buildkit.V1;
+
+namespace Cais.BuildKit.Builds;
+
+/// <summary>Exporters by the names that clients ask for them: to the image store, to registries, and as archives, trees and directories to the client.</summary>
+internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
+{
+    /// <summary>Sends a result wherever the request says. Gives what the client is told of it. Throws <see cref="GrpcException"/>, <see cref="ImageException"/> or <see cref="IOException"/>.</summary>
+    public async Task<Dictionary<string, string>> ExportAsync(BuildJob job, SolvedBuild solved, CancellationToken cancellation)
+    {
+        var response = new Dictionary<string, string>();
+        var exporters = job.Request.Exporters.Select(e => (e.Type, Attributes: (IReadOnlyDictionary<string, string>)e.Attrs)).ToList();
+        if (exporters.Count == 0 && job.Request.ExporterDeprecated.Length > 0)
+        {
+            exporters.Add((job.Request.ExporterDeprecated, job.Request.ExporterAttrsDeprecated));
+        }
+
+        for (var i = 0; i < exporters.Count; i++)
+        {
+            var (type, attributes) = exporters[i];
+            var result = solved.Build ?? throw new GrpcException(GrpcStatusCode.InvalidArgument, $"the exporter {type} needs a result, and the build has none");
+            switch (type)
+            {
+                case "image" or "moby":
+                    await StoreAsync(job, result, attributes, response, cancellation);
+                    break;
+                case "docker" or "oci":
+                    await SendArchiveAsync(job, result, i, type, attributes, cancellation);
+                    break;
+                case "local":
+                    await SendTreesAsync(job, solved, i, attributes, cancellation);
+                    break;
+                case "tar":
+                    await SendTarAsync(job, result, i, cancellation);
+                    break;
+                default:
+                    throw new GrpcException(GrpcStatusCode.NotFound, $"exporter \"{type}\" could not be found: there are image, docker, oci, local and tar");
+            }
+        }
+
+        return response;
+    }
+
+    private static ImageExport ExportOf(BuildResult result, IReadOnlyDictionary<string, string> attributes) => new()
+    {
+        Names = NamesOf(attributes),
+        Annotations = AnnotationsOf(attributes, "annotation", "annotation-manifest"),
+        IndexAnnotations = AnnotationsOf(attributes, "annotation-index"),
+    };
+
+    private static List<Reference> NamesOf(IReadOnlyDictionary<string, string> attributes) =>
+        [.. (attributes.GetValueOrDefault("name") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(n => Reference.TryParse(n, out var name)
+            ? name.WithDefaultTag() : throw new GrpcException(GrpcStatusCode.InvalidArgument, $"invalid image name \"{n}\""))];
+
+    /// <summary><c>annotation[-index|-manifest][[platform]].key</c>.</summary>
+    private static Dictionary<string, string> AnnotationsOf(IReadOnlyDictionary<string, string> attributes, params string[] kinds)
+    {
+        var found = new Dictionary<string, string>();
+        foreach (var (name, value) in attributes)
+        {
+            var dot = name.IndexOf('.', StringComparison.Ordinal);
+            if (dot > 0 && kinds.Contains(name[..dot].Split('[')[0]))
+            {
+                found[name[(dot + 1)..]] = value;
+            }
+        }
+
+        return found;
+    }
+
+    private async Task StoreAsync(BuildJob job, BuildResult result, IReadOnlyDictionary<string, string> attributes, Dictionary<string, string> response, CancellationToken cancellation)
+    {
+        var export = ExportOf(result, attributes);
+        var image = await builds.Exporter.StoreAsync(result, export, job.Progress, cancellation);
+        Describe(image, export, response);
+        if (IsTrue(attributes, "push"))
+        {
+            await PushAsync(job, export, cancellation);
+        }
+    }
+
+    private async Task PushAsync(BuildJob job, ImageExport export, CancellationToken cancellation)
+    {
+        if (export.Names.Count == 0)
+        {
+            throw new GrpcException(GrpcStatusCode.InvalidArgument, "tag is needed when pushing to registry");
+        }
+
+        foreach (var name in export.Names)
+        {
+            await job.Progress.ShowAsync($"pushing {name.Familiar}", async _ =>
+            {
+                var host = name.Domain == "docker.io" ? "registry-1.docker.io" : name.Domain;
+                var login = job.Session is { } session ? await session.FindCredentialsAsync(host, cancellation) : null;
+                var options = new PushOptions { Credentials = login is null ? null : new RegistryCredentials { Username = login.Username, Password = login.Secret } };
+                return await engine.Images.PushAsync(name, options, new Ignored(), cancellation);
+            });
+        }
+    }
+
+    private async Task SendArchiveAsync(
+        BuildJob job, BuildResult result, int exporter, string type, IReadOnlyDictionary<string, string> attributes, CancellationToken cancellation)
+    {
+        if (attributes.TryGetValue("tar", out var tar) && tar is "false" or "0")
+        {
+            throw new GrpcException(GrpcStatusCode.Unimplemented, $"{type} as a directory (tar=false) is not supported: take the archive and unpack it");
+        }
+
+        var export = ExportOf(result, attributes);
+        await job.Progress.ShowAsync($"exporting to {type} image format", async vertex =>
+        {
+            await using var file = MessageUpload.Create(Demand(job), exporter, new Dictionary<string, string>(), cancellation);
+            await builds.Exporter.WriteArchiveAsync(result, export, file, job.Progress, cancellation);
+            await file.FinishAsync();
+            job.Progress.Status(vertex, "sending tarball", 0, 0, isDone: true);
+            return 0;
+        });
+    }
+
+    private static Task SendTreesAsync(BuildJob job, SolvedBuild solved, int exporter, IReadOnlyDictionary<string, string> attributes, CancellationToken cancellation) =>
+        job.Progress.ShowAsync("exporting to client directory", async vertex =>
+        {
+            var isSplit = solved.IsMultiPlatform && !(attributes.TryGetValue("platform-split", out var split) && split is "false" or "0");
+            var trees = new List<(string Name, FileDescriptor Tree)>();
+            try
+            {
+                foreach (var platform in solved.Build!.Platforms.OrderBy(p => BuildExporter.DirectoryOf(p.Platform), StringComparer.Ordinal))
+                {
+                    trees.Add((isSplit ? BuildExporter.DirectoryOf(platform.Platform) : "", platform.OpenTree()));
+                }
+
+                await FileSync.SendAsync(Demand(job), exporter, trees, cancellation);
+            }
+            finally
+            {
+                foreach (var (_, tree) in trees)
+                {
+                    tree.Dispose();
+                }
+            }
+
+            job.Progress.Status(vertex, "copying files", 0, 0, isDone: true);
+            return 0;
+        });
+
+    private static Task SendTarAsync(BuildJob job, BuildResult result, int exporter, CancellationToken cancellation) =>
+        job.Progress.ShowAsync("exporting to client tarball", async vertex =>
+        {
+            await using var file = MessageUpload.Create(Demand(job), exporter, new Dictionary<string, string>(), cancellation);
+            await BuildExporter.WriteTreeAsync(result, file, cancellation);
+            await file.FinishAsync();
+            job.Progress.Status(vertex, "sending tarball", 0, 0, isDone: true);
+            return 0;
+        });
+
+    private static Session Demand(BuildJob job) =>
+        job.Session ?? throw new GrpcException(GrpcStatusCode.FailedPrecondition, "the result is to be sent to the client, and there is no session to send it by");
+
+    private static void Describe(ImageRecord image, ImageExport export, Dictionary<string, string> response)
+    {
+        response["containerimage.digest"] = image.Id.ToString();
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("mediaType", image.Target.MediaType);
+            json.WriteString("digest", image.Id.ToString());
+            json.WriteNumber("size", image.Target.Size);
+            json.WriteEndObject();
+        }
+
+        response["containerimage.descriptor"] = Convert.ToBase64String(buffer.ToArray());
+        if (export.Names.Count > 0)
+        {
+            response["image.name"] = string.Join(',', export.Names.Select(n => n.ToString()));
+        }
+    }
+
+    private static bool IsTrue(IReadOnlyDictionary<string, string> attributes, string name) => attributes.TryGetValue(name, out var text) && text is "1" or "true" or "True" or "TRUE" or "t";
+
+    private sealed class Ignored : IProgress<ImageProgress>
+    {
+        public void Report(ImageProgress value)
+        {
+        }
+    }
+}
