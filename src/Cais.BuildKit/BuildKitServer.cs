@@ -63,7 +63,7 @@ public sealed class BuildKitServer : IAsyncDisposable
         var frontend = new DockerfileFrontend(builds, _sessions, contexts, new FrontendInputs(builds, _jobs), Path.Combine(runDirectory, "agents"));
         var worker = new WorkerDescription(id, [Platform.Current]);
         var server = new GrpcServer(failed, otherwise);
-        new ControlService(builds, _jobs, _sessions, frontend, new BuildOutputs(engine, builds), worker, new CacheInventory(builds, contexts, time), time).Map(server);
+        new ControlService(_jobs, _sessions, frontend, new BuildOutputs(engine, builds), worker, new CacheInventory(builds, contexts, time), time).Map(server);
         new GatewayService(engine, _jobs, frontend, worker).Map(server);
         Diagnostics.Map(server);
         return server;

@@ -33,10 +33,10 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
             switch (type)
             {
                 case "image" or "moby":
-                    await StoreAsync(job, result, attributes, response, cancellation);
+                    await StoreAsync(job, solved, attributes, response, cancellation);
                     break;
                 case "docker" or "oci":
-                    await SendArchiveAsync(job, result, i, type, attributes, cancellation);
+                    await SendArchiveAsync(job, solved, i, type, attributes, cancellation);
                     break;
                 case "local":
                     await SendTreesAsync(job, solved, i, attributes, cancellation);
@@ -49,11 +49,31 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
             }
         }
 
+        if (solved.Build is { } built)
+        {
+            await ExportCacheAsync(job, built, cancellation);
+        }
+
         return response;
     }
 
-    private static ImageExport ExportOf(BuildResult result, IReadOnlyDictionary<string, string> attributes) => new()
+    /// <summary>Sends the cache wherever the request says, but for what goes with the image itself.</summary>
+    private async Task ExportCacheAsync(BuildJob job, BuildResult result, CancellationToken cancellation)
     {
+        var targets = job.Request.Cache?.Exports.Select(c => new CacheExchange(c.Type, c.Attrs)).ToList() ?? [];
+        foreach (var unknown in targets.Where(t => t.Type is not ("inline" or "registry")))
+        {
+            throw new GrpcException(GrpcStatusCode.Unimplemented, $"exporting the cache to {unknown.Type} is not supported here: there are inline and registry");
+        }
+
+        var client = new ClientCredentials(job.Session);
+        await builds.ExportCacheAsync(result, targets, client, job.Progress, cancellation);
+    }
+
+    private ImageExport ExportOf(BuildJob job, SolvedBuild solved, IReadOnlyDictionary<string, string> attributes) => new()
+    {
+        Attestations = BuildAttestations.Of(engine, solved.Attestations, solved.Build!, solved.Begun),
+        InlineCache = (job.Request.Cache?.Exports.Any(c => c.Type == "inline") ?? false) || solved.Build!.Request.Options.Arguments.GetValueOrDefault("BUILDKIT_INLINE_CACHE") is "1" or "true",
         Names = NamesOf(attributes),
         Annotations = AnnotationsOf(attributes, "annotation", "annotation-manifest"),
         IndexAnnotations = AnnotationsOf(attributes, "annotation-index"),
@@ -79,10 +99,10 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
         return found;
     }
 
-    private async Task StoreAsync(BuildJob job, BuildResult result, IReadOnlyDictionary<string, string> attributes, Dictionary<string, string> response, CancellationToken cancellation)
+    private async Task StoreAsync(BuildJob job, SolvedBuild solved, IReadOnlyDictionary<string, string> attributes, Dictionary<string, string> response, CancellationToken cancellation)
     {
-        var export = ExportOf(result, attributes);
-        var image = await builds.Exporter.StoreAsync(result, export, job.Progress, cancellation);
+        var export = ExportOf(job, solved, attributes);
+        var image = await builds.Exporter.StoreAsync(solved.Build!, export, job.Progress, cancellation);
         Describe(image, export, response);
         if (IsTrue(attributes, "push"))
         {
@@ -101,27 +121,25 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
         {
             await job.Progress.ShowAsync($"pushing {name.Familiar}", async _ =>
             {
-                var host = name.Domain == "docker.io" ? "registry-1.docker.io" : name.Domain;
-                var login = job.Session is { } session ? await session.FindCredentialsAsync(host, cancellation) : null;
-                var options = new PushOptions { Credentials = login is null ? null : new RegistryCredentials { Username = login.Username, Password = login.Secret } };
+                var options = new PushOptions { Credentials = await new ClientCredentials(job.Session).FindCredentialsAsync(name.Domain, cancellation) };
                 return await engine.Images.PushAsync(name, options, new Ignored(), cancellation);
             });
         }
     }
 
     private async Task SendArchiveAsync(
-        BuildJob job, BuildResult result, int exporter, string type, IReadOnlyDictionary<string, string> attributes, CancellationToken cancellation)
+        BuildJob job, SolvedBuild solved, int exporter, string type, IReadOnlyDictionary<string, string> attributes, CancellationToken cancellation)
     {
         if (attributes.TryGetValue("tar", out var tar) && tar is "false" or "0")
         {
             throw new GrpcException(GrpcStatusCode.Unimplemented, $"{type} as a directory (tar=false) is not supported: take the archive and unpack it");
         }
 
-        var export = ExportOf(result, attributes);
+        var export = ExportOf(job, solved, attributes);
         await job.Progress.ShowAsync($"exporting to {type} image format", async vertex =>
         {
             await using var file = MessageUpload.Create(Demand(job), exporter, new Dictionary<string, string>(), cancellation);
-            await builds.Exporter.WriteArchiveAsync(result, export, file, job.Progress, cancellation);
+            await builds.Exporter.WriteArchiveAsync(solved.Build!, export, file, job.Progress, cancellation);
             await file.FinishAsync();
             job.Progress.Status(vertex, "sending tarball", 0, 0, isDone: true);
             return 0;

@@ -1,12 +1,9 @@
-using Cais.Build.Cache;
 using Cais.BuildKit.Builds;
 using Cais.BuildKit.Frontend;
 using Cais.BuildKit.Gateway;
 using Cais.BuildKit.Grpc;
 using Cais.BuildKit.Sessions;
-using Cais.Engine.Builds;
 using Google.Protobuf;
-using Google.Protobuf.WellKnownTypes;
 using Moby.Buildkit.V1;
 using FrontendResult = Moby.Buildkit.V1.Frontend.Result;
 
@@ -14,7 +11,7 @@ namespace Cais.BuildKit.Control;
 
 /// <summary>moby.buildkit.v1.Control: builds, their progress and history, and what the builder is and keeps.</summary>
 internal sealed class ControlService(
-    BuildService builds, JobRegistry jobs, SessionRegistry sessions, DockerfileFrontend frontend, BuildOutputs outputs, WorkerDescription worker, CacheInventory inventory, TimeProvider time)
+    JobRegistry jobs, SessionRegistry sessions, DockerfileFrontend frontend, BuildOutputs outputs, WorkerDescription worker, CacheInventory inventory, TimeProvider time)
 {
     private const string Service = "/moby.buildkit.v1.Control/";
 

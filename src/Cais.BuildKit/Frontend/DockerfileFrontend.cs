@@ -51,7 +51,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
 
             var result = await builds.SolveAsync(request, client, job.Progress, cancellation);
             Warn(job, dockerfile, vertex, result.Findings);
-            return Describe(new SolvedBuild(result, attributes.IsMultiPlatform, dockerfile));
+            return Describe(new SolvedBuild(result, attributes.IsMultiPlatform, dockerfile) { Attestations = attributes.Attestations, Begun = job.Record.CreatedAt.ToDateTimeOffset() });
         }
         catch (Exception e) when (e is not GrpcException && !(e is OperationCanceledException && cancellation.IsCancellationRequested))
         {
@@ -163,6 +163,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
             Pull = attributes.Pull,
             AllowInsecure = job.Request.Entitlements.Contains("security.insecure"),
             AllowHostNetwork = job.Request.Entitlements.Contains("network.host"),
+            CacheFrom = attributes.CacheFrom,
             Planned = client.Expect,
         };
     }

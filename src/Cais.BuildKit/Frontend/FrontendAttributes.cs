@@ -1,8 +1,10 @@
 using System.Globalization;
+using System.Text.Json;
 using Cais.Build.Language;
 using Cais.Build.Planning;
 using Cais.Build.Graph;
 using Cais.BuildKit.Grpc;
+using Cais.Engine.Builds;
 using Cais.Oci.Images;
 
 namespace Cais.BuildKit.Frontend;
@@ -51,8 +53,45 @@ internal sealed class FrontendAttributes
     /// <summary>Named contexts: <c>docker-image://…</c>, <c>local:…</c>, <c>input:…</c>, URLs. A name may end in <c>::platform</c>.</summary>
     public IReadOnlyDictionary<string, string> NamedContexts => WithPrefix("context:");
 
-    /// <summary>Attestations asked for: <c>provenance</c> to its options.</summary>
-    public IReadOnlyDictionary<string, string> Attestations => WithPrefix("attest:");
+    /// <summary>
+    /// Statements asked for, as <c>--attest</c> writes them. buildx asks for provenance without being told to, wherever it costs no output of its own (<c>inline-only</c>); such
+    /// statements have times in them, so that no two builds of the same would give the same image: they are made for those who ask for them.
+    /// </summary>
+    public IReadOnlyList<string> Attestations => [.. WithPrefix("attest:")
+        .Where(a => !a.Value.Contains("inline-only=true", StringComparison.Ordinal))
+        .Select(a => a.Value.Length > 0 ? $"type={a.Key},{a.Value}" : $"type={a.Key}")];
+
+    /// <summary>Caches to use: <c>cache-imports</c> is JSON, <c>cache-from</c> its predecessor, a list of images.</summary>
+    public IReadOnlyList<CacheExchange> CacheFrom
+    {
+        get
+        {
+            var sources = List("cache-from").Select(r => new CacheExchange("registry", new Dictionary<string, string> { ["ref"] = r })).ToList();
+            if (Value("cache-imports") is not { } text)
+            {
+                return sources;
+            }
+
+            try
+            {
+                using var json = JsonDocument.Parse(text);
+                foreach (var entry in json.RootElement.EnumerateArray())
+                {
+                    var type = entry.TryGetProperty("Type", out var t) ? t.GetString() ?? "" : "";
+                    var attributes = entry.TryGetProperty("Attrs", out var a) && a.ValueKind == JsonValueKind.Object
+                        ? a.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString() ?? "")
+                        : [];
+                    sources.Add(new CacheExchange(type, attributes));
+                }
+
+                return sources;
+            }
+            catch (Exception e) when (e is JsonException or InvalidOperationException)
+            {
+                throw new GrpcException(GrpcStatusCode.InvalidArgument, $"failed to unmarshal cache-imports: {e.Message}", e);
+            }
+        }
+    }
 
     /// <summary>The session that has a local directory, if it is not the build's own: several builds of one client may share one.</summary>
     public string? SessionOf(string directory) => Value("local-sessionid:" + directory);

@@ -15,9 +15,6 @@ namespace Cais.BuildKit.Frontend;
 internal sealed class SessionBuildClient(
     BuildJob job, SessionRegistry sessions, ContextStore contexts, RemoteContext remotes, FrontendAttributes attributes, string scratch) : IBuildClient, IDisposable
 {
-    /// <summary>Docker Hub's credentials are kept under a name of their own.</summary>
-    private const string HubCredentials = "registry-1.docker.io";
-
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly List<IDisposable> _held = [];
@@ -135,14 +132,8 @@ internal sealed class SessionBuildClient(
         }
     }
 
-    public async Task<RegistryCredentials?> FindCredentialsAsync(string registry, CancellationToken cancellation)
-    {
-        var host = registry is "docker.io" or "index.docker.io" ? HubCredentials : registry;
-        return job.Session is { } session && await session.FindCredentialsAsync(host, cancellation) is { } found
-            // An empty user name says that the secret is a token to be exchanged.
-            ? found.Username.Length > 0 ? new RegistryCredentials { Username = found.Username, Password = found.Secret } : new RegistryCredentials { IdentityToken = found.Secret }
-            : null;
-    }
+    public Task<RegistryCredentials?> FindCredentialsAsync(string registry, CancellationToken cancellation) =>
+        new ClientCredentials(job.Session).FindCredentialsAsync(registry, cancellation);
 
     /// <summary>
     /// Brings some of the files of a directory of the client. What the directory is called at the client's, and <paramref name="part"/> where only that of it is brought, tell which

@@ -26,6 +26,11 @@ internal sealed class SolvedBuild : IDisposable
 
     public Dictionary<string, ByteString> Metadata { get; } = [];
 
+    /// <summary>Statements that the image is to have with it, as <c>--attest</c> writes them.</summary>
+    public IReadOnlyList<string> Attestations { get; init; } = [];
+
+    public DateTimeOffset Begun { get; init; }
+
     public void Dispose() => Build?.Dispose();
 }
 

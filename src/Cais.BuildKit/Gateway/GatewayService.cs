@@ -4,6 +4,7 @@ using Cais.BuildKit.Control;
 using Cais.BuildKit.Files;
 using Cais.BuildKit.Frontend;
 using Cais.BuildKit.Grpc;
+using Cais.BuildKit.Sessions;
 using Cais.Engine;
 using Cais.Images;
 using Cais.Linux;
@@ -207,9 +208,7 @@ internal sealed class GatewayService(CaisEngine engine, JobRegistry jobs, Docker
             var image = request.ResolveMode == "pull" ? null : engine.Images.Resolve(name.ToString(), platform);
             if (image is null)
             {
-                var host = name.Domain == "docker.io" ? "registry-1.docker.io" : name.Domain;
-                var login = job.Session is { } session ? await session.FindCredentialsAsync(host, call.Canceled) : null;
-                var options = new PullOptions { Platform = platform, Credentials = login is null ? null : new RegistryCredentials { Username = login.Username, Password = login.Secret } };
+                var options = new PullOptions { Platform = platform, Credentials = await new ClientCredentials(job.Session).FindCredentialsAsync(name.Domain, call.Canceled) };
                 image = (await engine.Images.PullAsync(name, options, new Progress<ImageProgress>(), call.Canceled)).Image;
             }
 
