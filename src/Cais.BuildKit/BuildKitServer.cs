@@ -26,12 +26,13 @@ public sealed class BuildKitServer : IAsyncDisposable
     /// <param name="root">Where clients' files are kept.</param>
     /// <param name="runDirectory">For sockets.</param>
     /// <param name="id">Tells this builder from others.</param>
+    /// <param name="platforms">What programs can be run for, this machine first.</param>
     /// <param name="otherwise">Answers requests on BuildKit's connections that are not for it.</param>
     /// <param name="failed">Hears of failures that are nobody's fault but ours.</param>
-    public BuildKitServer(CaisEngine engine, string root, string runDirectory, string id, Func<HttpContext, Task> otherwise, Action<string, Exception> failed, TimeProvider time)
+    public BuildKitServer(CaisEngine engine, string root, string runDirectory, string id, Func<IReadOnlyList<Platform>> platforms, Func<HttpContext, Task> otherwise, Action<string, Exception> failed, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(engine);
-        _server = new Lazy<GrpcServer>(() => Create(engine, root, runDirectory, id, otherwise, failed, time));
+        _server = new Lazy<GrpcServer>(() => Create(engine, root, runDirectory, id, platforms, otherwise, failed, time));
     }
 
     /// <summary>Serves BuildKit's API on an HTTP/2 connection until it ends.</summary>
@@ -56,12 +57,12 @@ public sealed class BuildKitServer : IAsyncDisposable
         }
     }
 
-    private GrpcServer Create(CaisEngine engine, string root, string runDirectory, string id, Func<HttpContext, Task> otherwise, Action<string, Exception> failed, TimeProvider time)
+    private GrpcServer Create(CaisEngine engine, string root, string runDirectory, string id, Func<IReadOnlyList<Platform>> platforms, Func<HttpContext, Task> otherwise, Action<string, Exception> failed, TimeProvider time)
     {
         var builds = engine.Builds;
         var contexts = new ContextStore(Path.Combine(root, "contexts"));
-        var frontend = new DockerfileFrontend(builds, _sessions, contexts, new FrontendInputs(builds, _jobs), Path.Combine(runDirectory, "agents"));
-        var worker = new WorkerDescription(id, [Platform.Current]);
+        var frontend = new DockerfileFrontend(builds, _sessions, contexts, new FrontendInputs(engine, _jobs), Path.Combine(runDirectory, "agents"));
+        var worker = new WorkerDescription(id, platforms);
         var server = new GrpcServer(failed, otherwise);
         new ControlService(_jobs, _sessions, frontend, new BuildOutputs(engine, builds), worker, new CacheInventory(builds, contexts, time), time).Map(server);
         new GatewayService(engine, _jobs, frontend, worker).Map(server);

@@ -15,6 +15,7 @@ internal sealed class BuildJob : IDisposable
     private readonly CancellationTokenSource _cancel;
     private readonly Dictionary<string, SolvedReference> _references = [];
     private readonly List<SolvedBuild> _solved = [];
+    private readonly List<Action> _afterwards = [];
     private readonly TaskCompletionSource<Moby.Buildkit.V1.Frontend.Result?> _returned = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public BuildJob(SolveRequest request, TimeProvider time, CancellationToken canceled)
@@ -76,6 +77,15 @@ internal sealed class BuildJob : IDisposable
         }
     }
 
+    /// <summary>Something to be done when the build is over and nothing of it is held any more.</summary>
+    public void Afterwards(Action action)
+    {
+        lock (_gate)
+        {
+            _afterwards.Add(action);
+        }
+    }
+
     /// <summary>A result that was named by its id. Throws <see cref="GrpcException"/>.</summary>
     public SolvedReference Find(string id)
     {
@@ -100,6 +110,7 @@ internal sealed class BuildJob : IDisposable
             _references.Clear();
         }
 
+        _afterwards.ForEach(a => a());
         Log.Complete();
         Record.CompletedAt = Log.Now;
         Record.Error = error?.ToStatus();

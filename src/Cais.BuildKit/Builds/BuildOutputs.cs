@@ -9,7 +9,6 @@ using Cais.Engine.Builds;
 using Cais.Images;
 using Cais.Linux;
 using Cais.Oci.Images;
-using Moby.Buildkit.V1;
 
 namespace Cais.BuildKit.Builds;
 
@@ -36,7 +35,7 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
                     await StoreAsync(job, solved, attributes, response, cancellation);
                     break;
                 case "docker" or "oci":
-                    await SendArchiveAsync(job, solved, i, type, attributes, cancellation);
+                    await SendArchiveAsync(job, solved, i, type, attributes, response, cancellation);
                     break;
                 case "local":
                     await SendTreesAsync(job, solved, i, attributes, cancellation);
@@ -51,23 +50,39 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
 
         if (solved.Build is { } built)
         {
-            await ExportCacheAsync(job, built, cancellation);
+            await ExportCacheAsync(job, built, response, cancellation);
         }
 
         return response;
     }
 
     /// <summary>Sends the cache wherever the request says, but for what goes with the image itself.</summary>
-    private async Task ExportCacheAsync(BuildJob job, BuildResult result, CancellationToken cancellation)
+    private async Task ExportCacheAsync(BuildJob job, BuildResult result, Dictionary<string, string> response, CancellationToken cancellation)
     {
         var targets = job.Request.Cache?.Exports.Select(c => new CacheExchange(c.Type, c.Attrs)).ToList() ?? [];
-        foreach (var unknown in targets.Where(t => t.Type is not ("inline" or "registry")))
+        foreach (var unknown in targets.Where(t => t.Type is not ("inline" or "registry" or "local")))
         {
-            throw new GrpcException(GrpcStatusCode.Unimplemented, $"exporting the cache to {unknown.Type} is not supported here: there are inline and registry");
+            throw new GrpcException(GrpcStatusCode.Unimplemented, $"exporting the cache to {unknown.Type} is not supported here: there are inline, local and registry");
         }
 
-        var client = new ClientCredentials(job.Session);
-        await builds.ExportCacheAsync(result, targets, client, job.Progress, cancellation);
+        await builds.ExportCacheAsync(result, targets, new ClientCredentials(job.Session), job.Progress, cancellation);
+        foreach (var target in targets.Where(t => t.Type == "local"))
+        {
+            var store = new ClientContent(Demand(job), "local:" + target.Attributes.GetValueOrDefault("dest"));
+            var described = await job.Progress.ShowAsync(
+                "exporting cache to client directory",
+                _ => SendLayoutAsync(store, to => builds.Exporter.WriteCacheAsync(result, target, to, cancellation), cancellation));
+            response["cache.manifest"] = Encoding.UTF8.GetString(Json(described));
+        }
+    }
+
+    private async Task<Descriptor> SendLayoutAsync(ClientContent store, Func<Stream, Task> write, CancellationToken cancellation)
+    {
+        using var scratch = builds.Contexts.Make();
+        await using var archive = File.Create(Path.Combine(scratch.Path, "archive"));
+        await write(archive);
+        archive.Position = 0;
+        return await store.SendAsync(archive, cancellation);
     }
 
     private ImageExport ExportOf(BuildJob job, SolvedBuild solved, IReadOnlyDictionary<string, string> attributes) => new()
@@ -128,16 +143,22 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
     }
 
     private async Task SendArchiveAsync(
-        BuildJob job, SolvedBuild solved, int exporter, string type, IReadOnlyDictionary<string, string> attributes, CancellationToken cancellation)
+        BuildJob job, SolvedBuild solved, int exporter, string type, IReadOnlyDictionary<string, string> attributes, Dictionary<string, string> response, CancellationToken cancellation)
     {
-        if (attributes.TryGetValue("tar", out var tar) && tar is "false" or "0")
-        {
-            throw new GrpcException(GrpcStatusCode.Unimplemented, $"{type} as a directory (tar=false) is not supported: take the archive and unpack it");
-        }
-
+        var isDirectory = attributes.TryGetValue("tar", out var tar) && tar is "false" or "0";
         var export = ExportOf(job, solved, attributes);
         await job.Progress.ShowAsync($"exporting to {type} image format", async vertex =>
         {
+            if (isDirectory)
+            {
+                // The client writes the directory's index, by what it is told of the result.
+                var described = await SendLayoutAsync(
+                    new ClientContent(Demand(job), "export"), to => builds.Exporter.WriteArchiveAsync(solved.Build!, export, to, job.Progress, cancellation), cancellation);
+                response["containerimage.digest"] = described.Digest.ToString();
+                response["containerimage.descriptor"] = Convert.ToBase64String(Json(described));
+                return 0;
+            }
+
             await using var file = MessageUpload.Create(Demand(job), exporter, new Dictionary<string, string>(), cancellation);
             await builds.Exporter.WriteArchiveAsync(solved.Build!, export, file, job.Progress, cancellation);
             await file.FinishAsync();
@@ -188,21 +209,26 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
     private static void Describe(ImageRecord image, ImageExport export, Dictionary<string, string> response)
     {
         response["containerimage.digest"] = image.Id.ToString();
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("mediaType", image.Target.MediaType);
-            json.WriteString("digest", image.Id.ToString());
-            json.WriteNumber("size", image.Target.Size);
-            json.WriteEndObject();
-        }
-
-        response["containerimage.descriptor"] = Convert.ToBase64String(buffer.ToArray());
+        response["containerimage.descriptor"] = Convert.ToBase64String(Json(image.Target));
         if (export.Names.Count > 0)
         {
             response["image.name"] = string.Join(',', export.Names.Select(n => n.ToString()));
         }
+    }
+
+    private static byte[] Json(Descriptor described)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("mediaType", described.MediaType);
+            json.WriteString("digest", described.Digest.ToString());
+            json.WriteNumber("size", described.Size);
+            json.WriteEndObject();
+        }
+
+        return buffer.ToArray();
     }
 
     private static bool IsTrue(IReadOnlyDictionary<string, string> attributes, string name) => attributes.TryGetValue(name, out var text) && text is "1" or "true" or "True" or "TRUE" or "t";

@@ -71,6 +71,11 @@ internal sealed class ControlService(
     private async Task<SolvedBuild?> SolveAsync(BuildJob job)
     {
         var request = job.Request;
+        if (request.SourcePolicy is { Rules.Count: > 0 } || request.SourcePolicySession.Length > 0)
+        {
+            throw new GrpcException(GrpcStatusCode.Unimplemented, "source policies are not supported: a build that must obey one is not made without it");
+        }
+
         if (request.Frontend == "dockerfile.v0")
         {
             var solved = await frontend.SolveAsync(job, request.FrontendAttrs, request.FrontendInputs, job.Canceled);

@@ -5,7 +5,7 @@ using Moby.Buildkit.V1.Types;
 namespace Cais.BuildKit.Control;
 
 /// <summary>The builder as clients see it: one worker.</summary>
-internal sealed class WorkerDescription(string id, IReadOnlyList<Platform> platforms)
+internal sealed class WorkerDescription(string id, Func<IReadOnlyList<Platform>> platforms)
 {
     /// <summary>What the protocol is like: clients decide by it what they may ask for.</summary>
     private const string ProtocolVersion = "v0.25.0";
@@ -23,7 +23,7 @@ internal sealed class WorkerDescription(string id, IReadOnlyList<Platform> platf
             // Clients take it that an engine whose worker has a snapshotter keeps images of several platforms, attestations and all.
             ["org.mobyproject.buildkit.worker.snapshotter"] = "overlayfs",
         },
-        Platforms = { platforms.Select(ToProto) },
+        Platforms = { platforms().Select(ToProto) },
         BuildkitVersion = Version(),
     };
 

@@ -12,6 +12,7 @@ using Cais.Engine.Builds;
 using Google.Protobuf;
 using Moby.Buildkit.V1;
 using Pb;
+using ImageFormatException = Cais.Oci.Images.ImageFormatException;
 using Platform = Cais.Oci.Images.Platform;
 using Position = Cais.Build.Language.Position;
 
@@ -77,7 +78,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
             if (isLocal)
             {
                 var received = await client.ReceiveAsync(directory, name, FileSelection.Of([name, name + ".dockerignore"]), _ => { }, cancellation);
-                job.Progress.Status(vertex, $"transferring dockerfile: {SessionBuildClient.Size(received.Bytes)}", received.Bytes, 0, isDone: true);
+                job.Progress.Status(vertex, "transferring dockerfile:", received.Bytes, 0, isDone: true);
                 from = received.Path;
             }
 
@@ -95,7 +96,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
                 }
 
                 var received = await client.ReceiveAsync(attributes.ContextDirectory, ".dockerignore", FileSelection.Of([".dockerignore"]), _ => { }, cancellation);
-                job.Progress.Status(vertex, $"transferring context: {SessionBuildClient.Size(received.Bytes)}", received.Bytes, 0, isDone: true);
+                job.Progress.Status(vertex, "transferring context:", received.Bytes, 0, isDone: true);
                 return FileSync.ReadSmall(received.Path, ".dockerignore", LargestIgnoreFile);
             });
         }
@@ -152,7 +153,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
                 continue;
             }
 
-            named[name] = await ResolveContextAsync(client, name, value, definitions, cancellation);
+            named[name] = await ResolveContextAsync(job, client, name, value, definitions, cancellation);
         }
 
         return new BuildRequest
@@ -163,14 +164,47 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
             Pull = attributes.Pull,
             AllowInsecure = job.Request.Entitlements.Contains("security.insecure"),
             AllowHostNetwork = job.Request.Entitlements.Contains("network.host"),
-            CacheFrom = attributes.CacheFrom,
+            CacheFrom = await FetchCachesAsync(job, client, attributes.CacheFrom, cancellation),
             Planned = client.Expect,
         };
     }
 
+    /// <summary>Caches in directories of the client are brought here first. One that cannot be had is no error: the build then does the work itself.</summary>
+    private async Task<IReadOnlyList<CacheExchange>> FetchCachesAsync(BuildJob job, SessionBuildClient client, IReadOnlyList<CacheExchange> sources, CancellationToken cancellation)
+    {
+        var fetched = new List<CacheExchange>();
+        foreach (var source in sources)
+        {
+            if (source.Type != "local" || job.Session is not { } session || source.Attributes.GetValueOrDefault("digest") is not { Length: > 0 } digest)
+            {
+                fetched.Add(source);
+                continue;
+            }
+
+            var name = source.Attributes.GetValueOrDefault("src") ?? "";
+            var folder = builds.Contexts.Make();
+            client.Hold(folder);
+            try
+            {
+                await job.Progress.ShowAsync($"[internal] load cache from client directory {name}", async _ =>
+                {
+                    await new ClientContent(session, "local:" + name).FetchAsync(digest, folder.Path, cancellation);
+                    return 0;
+                });
+                fetched.Add(new CacheExchange("local", new Dictionary<string, string> { ["src"] = folder.Path }));
+            }
+            catch (Exception e) when (e is GrpcException or InvalidDataException or IOException or ImageFormatException)
+            {
+                // Shown with its vertex.
+            }
+        }
+
+        return fetched;
+    }
+
     /// <summary>A named context in the planner's terms: an image, or anything else for files that the client is asked for.</summary>
     private async Task<string> ResolveContextAsync(
-        SessionBuildClient client, string name, string value, IReadOnlyDictionary<string, Definition> definitions, CancellationToken cancellation)
+        BuildJob job, SessionBuildClient client, string name, string value, IReadOnlyDictionary<string, Definition> definitions, CancellationToken cancellation)
     {
         const string local = "local:";
         const string input = "input:";
@@ -187,7 +221,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
 
         if (value.StartsWith(input, StringComparison.Ordinal) && definitions.TryGetValue(value[input.Length..], out var definition))
         {
-            return "docker-image://" + await inputs.ToImageAsync(name, definition, cancellation);
+            return "docker-image://" + await inputs.ToImageAsync(job, name, definition, cancellation);
         }
 
         if (RemoteContext.IsRemote(value))

@@ -1,6 +1,8 @@
 using Cais.BuildKit.Builds;
 using Cais.BuildKit.Grpc;
+using Cais.Engine;
 using Cais.Engine.Builds;
+using Cais.Images;
 using Google.Protobuf;
 using Pb;
 
@@ -10,7 +12,7 @@ namespace Cais.BuildKit.Frontend;
 /// Results as definitions and back. Clients take one target's result and give it to the next as a graph of operations (<c>docker buildx bake</c>, <c>additional_contexts</c> of compose). Here
 /// that graph is one operation, a source that names the result; whoever sends it back means that result.
 /// </summary>
-internal sealed class FrontendInputs(BuildService builds, JobRegistry jobs)
+internal sealed class FrontendInputs(CaisEngine engine, JobRegistry jobs)
 {
     private const string Scheme = "cais-result://";
 
@@ -23,8 +25,11 @@ internal sealed class FrontendInputs(BuildService builds, JobRegistry jobs)
         return new Definition { Def = { source, terminal }, Metadata = { [digest] = new OpMetadata { Caps = { ["source.image"] = true } } } };
     }
 
-    /// <summary>Makes an image of the result that a definition stands for, and gives its ID. Throws <see cref="GrpcException"/>.</summary>
-    public async Task<string> ToImageAsync(string name, Definition definition, CancellationToken cancellation)
+    /// <summary>
+    /// Makes an image of the result that a definition stands for, and gives its ID. Unless somebody has given it a name by then, it goes when the build is over that wants it.
+    /// Throws <see cref="GrpcException"/>.
+    /// </summary>
+    public async Task<string> ToImageAsync(BuildJob user, string name, Definition definition, CancellationToken cancellation)
     {
         foreach (var bytes in definition.Def)
         {
@@ -33,12 +38,28 @@ internal sealed class FrontendInputs(BuildService builds, JobRegistry jobs)
                 var parts = op.Source.Identifier[Scheme.Length..].Split('/', 2);
                 var job = await jobs.FindAsync(parts[0], TimeSpan.Zero, cancellation);
                 var reference = job.Find(parts.Length == 2 ? parts[1] : "");
-                var image = await builds.Exporter.StoreAsync(reference.Solved.Build!, new ImageExport(), new Silent(), cancellation);
+                var image = await engine.Builds.Exporter.StoreAsync(reference.Solved.Build!, new ImageExport(), new Silent(), cancellation);
+                user.Afterwards(() => RemoveUnnamed(image.Id.ToString()));
                 return image.Id.ToString();
             }
         }
 
         throw new GrpcException(GrpcStatusCode.Unimplemented, $"the context {name} is a graph of operations, which is not supported: give a local directory, docker-image://NAME or another target");
+    }
+
+    private void RemoveUnnamed(string id)
+    {
+        try
+        {
+            if (engine.Images.Resolve(id) is { RepoTags.Count: 0 })
+            {
+                engine.Images.Remove(id);
+            }
+        }
+        catch (ImageException)
+        {
+            // Somebody uses it or has removed it.
+        }
     }
 
     private sealed class Silent : Cais.Build.Solving.IBuildProgress

@@ -60,9 +60,9 @@ internal sealed class SessionBuildClient(
                 directory,
                 "",
                 new FileSelection { Exclude = [.. ignore.Patterns], Follow = PathsOf(name) },
-                bytes => job.Progress.Status(step, "transferring context", bytes, 0, isDone: false),
+                bytes => job.Progress.Status(step, "transferring context:", bytes, 0, isDone: false),
                 cancellation);
-            job.Progress.Status(step, $"transferring context: {Size(received.Bytes)}", received.Bytes, 0, isDone: true);
+            job.Progress.Status(step, "transferring context:", received.Bytes, 0, isDone: true);
             job.Progress.Completed(step, wasCached: false, null);
             return new ContextDirectory(received.Path, IgnoreFile.Empty, received.Identity);
         }
@@ -164,14 +164,6 @@ internal sealed class SessionBuildClient(
             _held.Clear();
         }
     }
-
-    public static string Size(long bytes) => bytes switch
-    {
-        < 1000 => $"{bytes}B",
-        < 1_000_000 => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{bytes / 1e3:0.##}kB"),
-        < 1_000_000_000 => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{bytes / 1e6:0.##}MB"),
-        _ => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{bytes / 1e9:0.##}GB"),
-    };
 
     /// <summary>The paths of a context that are read; none for all of it.</summary>
     private IReadOnlyList<string> PathsOf(string context)

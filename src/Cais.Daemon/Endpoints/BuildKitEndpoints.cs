@@ -2,7 +2,9 @@ using Cais.BuildKit;
 using Cais.BuildKit.Sessions;
 using Cais.Daemon.Http;
 using Cais.Engine;
+using Cais.Engine.Builds;
 using Cais.Engine.Logging;
+using Cais.Oci.Images;
 
 namespace Cais.Daemon.Endpoints;
 
@@ -16,9 +18,17 @@ internal sealed class BuildKitEndpoints(BuildKitServer server)
         Path.Combine(options.Root, "buildkit"),
         Path.Combine(options.RunDirectory, "buildkit"),
         SystemEndpoints.DaemonId(options.Root),
+        Platforms,
         application.ProcessRequestAsync,
         (path, e) => log.Error("call failed", ("method", path), ("error", Errors.Detail(e))),
         TimeProvider.System);
+
+    /// <summary>This machine's, and those that the kernel has an interpreter for.</summary>
+    private static IReadOnlyList<Platform> Platforms()
+    {
+        string[] others = ["linux/amd64", "linux/386", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/ppc64le", "linux/s390x", "linux/riscv64"];
+        return [Platform.Current, .. others.Select(Platform.Parse).Where(p => p != Platform.Current && Emulation.CanRun(p))];
+    }
 
     public void Map(Router router)
     {
