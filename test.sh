@@ -72,6 +72,7 @@ PACKAGES
 
 install_packages || give_up "could not install the packages that the tests need"
 tests/debian-root.sh "$CAIS_TEST_CACHE" || give_up "could not make a Debian root file system"
+tests/forky-packages.sh "$CAIS_TEST_CACHE" >/dev/null || give_up "could not unpack buildx and compose"
 ./build.sh || give_up "the build failed"
 # Release, as the programs are: what both need is compiled once. Compilers start once and serve all projects.
 UseSharedCompilation=true dotnet build Cais.slnx -c Release -v quiet -clp:ErrorsOnly -nologo || give_up "the tests do not build"

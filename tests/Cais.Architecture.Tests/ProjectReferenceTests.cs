@@ -21,6 +21,7 @@ public sealed class ProjectReferenceTests
         "Cais.Networking",
         "Cais.Build",
         "Cais.Engine",
+        "Cais.BuildKit",
         "Cais.Client",
         "Cais.Daemon",
         "Cais.Cli",

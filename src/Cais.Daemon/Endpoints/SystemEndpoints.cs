@@ -29,7 +29,7 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
     private static async Task Ping(ApiRequest request)
     {
         var headers = request.Http.Response.Headers;
-        headers["Builder-Version"] = "1";
+        headers["Builder-Version"] = "2";
         headers["Swarm"] = "inactive";
         headers.CacheControl = "no-cache, no-store, must-revalidate";
         headers.Pragma = "no-cache";
@@ -388,7 +388,7 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
     }
 
     /// <summary>A name of this engine that stays: made once and kept beside its data.</summary>
-    private static string DaemonId(string root)
+    internal static string DaemonId(string root)
     {
         var path = Path.Combine(root, "engine-id");
         if (File.Exists(path) && File.ReadAllText(path).Trim() is { Length: > 0 } known)

@@ -177,9 +177,9 @@ internal sealed class ApiRequest(HttpContext http, ApiVersion version, IReadOnly
     /// Turns the connection into a raw stream. Reads the request's body first, since the bytes after it are the stream's. Answers 101 when
     /// the client asked for an upgrade, otherwise docker's older 200.
     /// </summary>
-    public Task<IDuplexPipe> Hijack(string contentType) => HijackWith(
+    public Task<IDuplexPipe> Hijack(string contentType, string protocol = "tcp") => HijackWith(
         http.Request.Headers.Upgrade.Count > 0
-            ? $"HTTP/1.1 101 UPGRADED\r\nContent-Type: {contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nApi-Version: {ApiVersion.Newest}\r\n\r\n"
+            ? $"HTTP/1.1 101 UPGRADED\r\nContent-Type: {contentType}\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\nApi-Version: {ApiVersion.Newest}\r\n\r\n"
             : $"HTTP/1.1 200 OK\r\nContent-Type: {contentType}\r\n\r\n");
 
     /// <summary>The same with an answer's head of the caller's own.</summary>

@@ -10,7 +10,9 @@ internal sealed class ApiServer : IAsyncDisposable
 {
     private readonly KestrelServer _server;
 
-    public ApiServer(IReadOnlyList<Listener> listeners)
+    /// <param name="listeners">The doors.</param>
+    /// <param name="http2">Serves connections that begin as HTTP/2.</param>
+    public ApiServer(IReadOnlyList<Listener> listeners, Http2Connection http2)
     {
         var options = new KestrelServerOptions
         {
@@ -33,6 +35,7 @@ internal sealed class ApiServer : IAsyncDisposable
                     door.Use(tls.Middleware);
                 }
 
+                door.Use(http2.Middleware);
                 door.Use(ClientConnection.Middleware);
             }
 
