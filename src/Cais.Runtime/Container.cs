@@ -1,6 +1,7 @@
 using Cais.Linux;
 using Cais.Oci.Runtime;
 using Cais.Runtime.Cgroups;
+using Cais.Runtime.Checkpoint;
 using Cais.Runtime.Compile;
 using Cais.Runtime.Hooks;
 using Cais.Runtime.Launch;
@@ -245,6 +246,17 @@ public sealed class Container : IDisposable
         }
 
         Cgroup.SetFrozen(false);
+    }
+
+    /// <summary>Saves the container's processes with criu. They end with that, unless asked otherwise; what is left is removed by <see cref="Delete"/>.</summary>
+    public void Checkpoint(CheckpointRequest request)
+    {
+        if (Status is not (ContainerStatus.Running or ContainerStatus.Paused))
+        {
+            throw WrongState($"container {Id} is {Text(Status)}: only a running one can be saved");
+        }
+
+        ContainerDump.Run(_directory, _state, Spec, request);
     }
 
     public void Update(LinuxResources resources)

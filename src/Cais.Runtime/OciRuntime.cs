@@ -3,6 +3,7 @@ using System.Text.Json;
 using Cais.Linux;
 using Cais.Oci.Runtime;
 using Cais.Runtime.Cgroups;
+using Cais.Runtime.Checkpoint;
 
 namespace Cais.Runtime;
 
@@ -14,7 +15,13 @@ public sealed class OciRuntime(string stateRoot)
     public string StateRoot { get; } = Path.GetFullPath(stateRoot);
 
     /// <summary>Makes the container; its program waits for <see cref="Container.Start"/>. Its first process is a child of this one.</summary>
-    public Container Create(CreateRequest request)
+    public Container Create(CreateRequest request) => Create(request, (directory, state, spec, cgroup) => Launch(directory, state, spec, request, cgroup));
+
+    /// <summary>Makes the container from an image that <see cref="Container.Checkpoint"/> wrote; it goes on where it was.</summary>
+    public Container Restore(RestoreRequest request) => Create(
+        request.Container, (directory, state, spec, cgroup) => ContainerRestore.Run(directory, state, spec, request, cgroup));
+
+    private Container Create(CreateRequest request, Func<string, StateFile, Spec, ContainerCgroup, Container> start)
     {
         CheckId(request.Id);
         var bundle = Path.GetFullPath(request.Bundle);
@@ -47,7 +54,7 @@ public sealed class OciRuntime(string stateRoot)
 
             cgroup.Create();
             cgroup.Apply(spec.Linux?.Resources, update: false);
-            return Launch(directory, state, spec, request, cgroup);
+            return start(directory, state, spec, cgroup);
         }
         catch (Exception)
         {

@@ -6,28 +6,34 @@ using Cais.Oci.Runtime;
 namespace Cais.RuntimeCli;
 
 /// <summary>The log that engines read errors from, in the form runc writes it (logrus): a JSON object a line, or text.</summary>
-internal sealed class LogFile(string? path, bool json, bool debug)
+internal sealed class LogFile(string? path, bool json, string level)
 {
     public bool ToStandardError => path is null;
 
     public void Error(string message) => Write("error", message);
 
-    public void Warning(string message) => Write("warning", message);
+    public void Warning(string message)
+    {
+        if (level != "error")
+        {
+            Write("warning", message);
+        }
+    }
 
     public void Debug(string message)
     {
-        if (debug)
+        if (level == "debug")
         {
             Write("debug", message);
         }
     }
 
-    private void Write(string level, string message)
+    private void Write(string severity, string message)
     {
         var time = DateTime.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         var line = json
-            ? new JsonText().BeginObject().Add("level", level).Add("msg", message).Add("time", time).EndObject().ToString()
-            : $"time=\"{time}\" level={level} msg=\"{message.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+            ? new JsonText().BeginObject().Add("level", severity).Add("msg", message).Add("time", time).EndObject().ToString()
+            : $"time=\"{time}\" level={severity} msg=\"{message.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
         if (path is null)
         {
             Output.Error(line);
