@@ -5,6 +5,7 @@ using Cais.Runtime.Checkpoint;
 using Cais.Runtime.Compile;
 using Cais.Runtime.Hooks;
 using Cais.Runtime.Launch;
+using Cais.Runtime.Systemd;
 
 namespace Cais.Runtime;
 
@@ -51,6 +52,9 @@ public sealed class Container : IDisposable
         Files.ReadAll($"{_directory}/{OciRuntime.ConfigName}"), $"{_directory}/{OciRuntime.ConfigName}");
 
     private ContainerCgroup Cgroup => _cgroup ??= ContainerCgroup.Restore(_state.CgroupPaths);
+
+    /// <summary>The unit that systemd made for the container; null where the runtime made the cgroup.</summary>
+    private string? SystemdUnit => _state is { SystemdCgroup: true, CgroupPaths: [var path, ..] } ? Path.GetFileName(path) : null;
 
     private string GatePath => $"{_directory}/{ContainerLaunch.GateName}";
 
@@ -185,6 +189,11 @@ public sealed class Container : IDisposable
             Cgroup.Delete();
         }
 
+        if (SystemdUnit is { } unit)
+        {
+            SystemdScope.Stop(unit);
+        }
+
         OciRuntime.RemoveDirectory(_directory);
         try
         {
@@ -267,6 +276,10 @@ public sealed class Container : IDisposable
         }
 
         Cgroup.Apply(resources, update: true);
+        if (SystemdUnit is { } unit)
+        {
+            SystemdScope.Update(unit, resources, CgroupLayout.Detect().IsUnified);
+        }
     }
 
     public ContainerStats Stats() => Cgroup.Stats();

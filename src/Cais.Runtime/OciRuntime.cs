@@ -4,6 +4,7 @@ using Cais.Linux;
 using Cais.Oci.Runtime;
 using Cais.Runtime.Cgroups;
 using Cais.Runtime.Checkpoint;
+using Cais.Runtime.Systemd;
 
 namespace Cais.Runtime;
 
@@ -42,9 +43,19 @@ public sealed class OciRuntime(string stateRoot)
         }
 
         ContainerCgroup? cgroup = null;
+        SystemdScope? scope = null;
+        IDisposable? placeholder = null;
         try
         {
-            cgroup = ContainerCgroup.For(CgroupLayout.Detect(), spec.Linux?.CgroupsPath, request.Id);
+            var layout = CgroupLayout.Detect();
+            var cgroupsPath = spec.Linux?.CgroupsPath;
+            if (request.SystemdCgroup)
+            {
+                scope = SystemdScope.Parse(cgroupsPath, request.Id);
+                cgroupsPath = scope.Start(request.Id, spec.Linux?.Resources, layout.IsUnified, out placeholder);
+            }
+
+            cgroup = ContainerCgroup.For(layout, cgroupsPath, request.Id);
             var state = NewState(request, bundle, spec, cgroup);
             state.Write(directory);
             using (var file = Files.Open($"{directory}/{ConfigName}", OpenFlags.WriteOnly | OpenFlags.Create, 0x180))
@@ -60,9 +71,20 @@ public sealed class OciRuntime(string stateRoot)
         {
             // Nothing half-made stays behind. If this process dies instead, delete finds the same things through the state file.
             cgroup?.SignalAll(Signals.Kill);
+            placeholder?.Dispose();
             cgroup?.Delete();
+            if (cgroup is not null && scope is not null)
+            {
+                SystemdScope.Stop(scope.Unit);
+            }
+
             RemoveDirectory(directory);
             throw;
+        }
+        finally
+        {
+            // The container's own process is there now, or nothing is.
+            placeholder?.Dispose();
         }
     }
 

@@ -81,11 +81,9 @@ mke2fs -q -t ext4 -O ^has_journal -d "$root" "$cache/disk.ext4" 6G
 initial=$cache/initial
 rm -rf "$initial" && mkdir -p "$initial"/{bin,dev,proc,sys,root,modules}
 cp /bin/busybox "$initial/bin/busybox"
-i=0
-for module in virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc16 mbcache jbd2 crc32c_generic libcrc32c ext4; do
-  file=$(find "$root/lib/modules/$version" -name "$module.ko" | head -1)
-  [ -z "$file" ] || cp "$file" "$initial/modules/$(printf '%02d' $i)-$module.ko"
-  i=$((i + 1))
+i=100
+for file in $(chroot "$root" modprobe -S "$version" --show-depends -a virtio_pci virtio_blk ext4 | awk '$1 == "insmod" { print $2 }' | awk '!seen[$0]++'); do
+  cp "$root$file" "$initial/modules/$((i++))-${file##*/}"
 done
 cat >"$initial/init" <<'INIT'
 #!/bin/busybox sh
