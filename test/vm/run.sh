@@ -102,7 +102,7 @@ accelerate=tcg,thread=multi
 [ -z "${CAIS_VM_KVM-}" ] || accelerate=kvm
 timeout "${CAIS_VM_SECONDS:-3600}" qemu-system-x86_64 -accel "$accelerate" -cpu max -smp 2 -m 3072 -display none -serial stdio -monitor none -no-reboot \
   -kernel "$kernel" -initrd "$cache/initial.img" -nic none -drive "file=$cache/disk.ext4,format=raw,if=virtio,cache=unsafe" \
-  -append "console=ttyS0 quiet panic=-1 systemd.show_status=false systemd.journald.forward_to_console=false" </dev/null 2>&1 | tee "$cache/console.log" | tr -d '\r' |
+  -append "console=ttyS0 quiet panic=-1 systemd.show_status=false systemd.journald.forward_to_console=false" </dev/null 2>&1 | tee "$cache/console.log" | sed -u "s,\r,,g" |
   grep --line-buffered -E '^(VM:|conformance|FAIL|skip|leak|     |ok)|Total:|\[FAIL\]' || true
 grep -q '^VM: finished' <(tr -d '\r' <"$cache/console.log") || { echo "the machine did not get to the end: see $cache/console.log"; exit 1; }
 ! tr -d '\r' <"$cache/console.log" | grep -qE '^VM: .* failed'

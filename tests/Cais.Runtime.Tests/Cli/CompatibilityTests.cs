@@ -181,6 +181,26 @@ public sealed class CompatibilityTests : IDisposable
     }
 
     [Fact]
+    public void Errors_go_to_the_journal_when_asked()
+    {
+        Assert.SkipWhen(Directory.Exists("/run/systemd"), "this machine has a journal of its own: run the suite below tests/isolate.sh");
+        Directory.CreateDirectory("/run/systemd/journal");
+        try
+        {
+            using var journal = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Dgram, 0);
+            journal.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint("/run/systemd/journal/socket"));
+            Assert.Equal(1, Run("--log", "journald:mine", "state", "nobody").Code);
+            var buffer = new byte[4096];
+            var text = System.Text.Encoding.UTF8.GetString(buffer, 0, journal.Receive(buffer));
+            Assert.Equal("MESSAGE=container \"nobody\" does not exist\nPRIORITY=3\nSYSLOG_IDENTIFIER=mine\n", text);
+        }
+        finally
+        {
+            Directory.Delete("/run/systemd", recursive: true);
+        }
+    }
+
+    [Fact]
     public void A_descriptor_of_the_first_process_is_handed_over()
     {
         var path = Path.Combine(_bundle.Directory, "pidfd.sock");
