@@ -58,6 +58,7 @@ install_packages() {
 /usr/bin/script bsdutils
 /usr/bin/prometheus prometheus
 /usr/sbin/rsyslogd rsyslog
+/usr/bin/jq jq
 PACKAGES
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "test.sh: installing ${missing[*]}"
@@ -110,7 +111,7 @@ for folder in tests/*.Tests; do
 done
 
 # Other people's engines with our runtime, ours with theirs: scripts that count by themselves (test/conformance/lib.sh).
-for peer in containerd dockerd podman engine; do
+for peer in smoke containerd dockerd podman engine; do
   if [ $# -gt 0 ] && ! printf '%s\n' "$@" | grep -qx -e "$peer" -e conformance; then continue; fi
   log=$results/conformance-$peer.log
   started=$SECONDS

@@ -42,7 +42,7 @@ scenarios() {
   expect "$name: exec of a missing program" '!0' 'nonesuch' c task exec --exec-id e3 main nonesuch
   expect "$name: exec as another user and in another directory" 0 '^1000 /tmp$' c task exec --exec-id e4 --user 1000 --cwd /tmp main sh -c 'echo $(id -u) $(pwd)'
   expect "$name: processes" 0 '^[0-9]+ ' c task ps main
-  expect "$name: metrics" 0 'memory.usage_in_bytes +[1-9]' c task metrics main
+  expect "$name: metrics" 0 '(memory.usage_in_bytes|memory.usage) +[1-9]' c task metrics main
   expect "$name: pause" 0 '' c task pause main
   expect "$name: paused" 0 'main +[0-9]+ +PAUSED' c task ls
   expect "$name: resume" 0 '' c task resume main

@@ -17,6 +17,20 @@ mkdir -p "$rootfs"/{bin,proc,sys,dev,tmp,etc,root}
 cp /bin/busybox "$rootfs/bin/busybox"
 for name in $("$rootfs/bin/busybox" --list); do [ "$name" = busybox ] || ln -s busybox "$rootfs/bin/$name"; done
 chmod 1777 "$rootfs/tmp"
+# limits: memory in bytes, CPU quota, share of CPU, most processes, as this machine's cgroups have them.
+cat >"$rootfs/bin/limits" <<'LIMITS'
+#!/bin/sh
+cd /sys/fs/cgroup
+if [ -e cgroup.controllers ]; then set -- memory.max cpu.max cpu.weight pids.max; else
+  set -- memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.shares pids/pids.max; fi
+for f; do read -r value rest <$f; printf '%s ' "$value"; done
+LIMITS
+chmod +x "$rootfs/bin/limits"
+# 512 and 256 of v1's shares, as v2 weighs them.
+v2=
+[ ! -e /sys/fs/cgroup/cgroup.controllers ] || v2=1
+half=${v2:+20} quarter=${v2:+10}
+half=${half:-512} quarter=${quarter:-256}
 mkdir "$work/tools" # commands of the script's own, for shells and terminals to find
 export PATH=$work/tools:$PATH
 echo 'root:x:0:0:root:/root:/bin/sh' >"$rootfs/etc/passwd"
@@ -44,11 +58,11 @@ expect() {
   fi
 }
 
-# eventually NAME PATTERN COMMAND...: within ten seconds the command's output matches.
+# eventually NAME PATTERN COMMAND...: within ten seconds (times CAIS_SLOW) the command's output matches.
 eventually() {
   local name=$1 pattern=$2 output
   shift 2
-  for _ in $(seq 200); do
+  for _ in $(seq $((200 * ${CAIS_SLOW:-1}))); do
     output=$("$@" 2>&1 </dev/null)
     if grep -qE -e "$pattern" <<<"$output"; then pass "$name"; return 0; fi
     sleep 0.05
@@ -68,7 +82,7 @@ tool on-terminal 'exec script -qec "stty cols 100 rows 30; $*" /dev/null'
 
 # wait_for COMMAND...: until it succeeds, at most ten seconds.
 wait_for() {
-  for _ in $(seq 200); do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; done
+  for _ in $(seq $((200 * ${CAIS_SLOW:-1}))); do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; done
   echo "$suite: waited in vain for: $*" >&2
   return 1
 }
