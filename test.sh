@@ -51,6 +51,7 @@ install_packages() {
 /usr/bin/zstd zstd
 /usr/bin/dig dnsutils
 /usr/bin/objdump binutils
+/usr/bin/newuidmap uidmap
 /usr/bin/openssl openssl
 PACKAGES
   command -v docker >/dev/null || missing+=(docker.io)

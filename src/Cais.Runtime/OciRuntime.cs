@@ -35,26 +35,55 @@ public sealed class OciRuntime(string stateRoot)
         }
 
         ContainerCgroup? cgroup = null;
+        ResourceDirector? director = null;
         try
         {
             cgroup = ContainerCgroup.For(CgroupLayout.Detect(), spec.Linux?.CgroupsPath, request.Id);
-            var state = NewState(request, bundle, spec, cgroup);
+            director = ResourceDirector.Prepare(spec.Linux?.IntelRdt, request.Id);
+            var state = NewState(request, bundle, spec, cgroup) with
+            {
+                ResourceGroups = director?.Groups ?? [],
+                ResourceGroupsMade = director?.Made ?? [],
+            };
             state.Write(directory);
             using (var file = Files.Open($"{directory}/{ConfigName}", OpenFlags.WriteOnly | OpenFlags.Create, 0x180))
             {
                 Files.Write(file, configuration);
             }
 
-            cgroup.Create();
+            try
+            {
+                cgroup.Create();
+            }
+            catch (LinuxException e) when (NoCgroup.IsRefusal(e) && NoCgroup.Suffices(spec.Linux?.Resources))
+            {
+                cgroup.Delete();
+                cgroup = new NoCgroup(cgroup.MountSource.Unified);
+                state = state with { CgroupPaths = [] };
+                state.Write(directory);
+            }
+
+            if (CgroupDelegation.OwnerOf(spec) is { } owner and not 0)
+            {
+                cgroup.Delegate(owner);
+            }
+
             cgroup.Apply(spec.Linux?.Resources, update: false);
             return ContainerLaunch.Run(directory, state, spec, request, cgroup);
         }
-        catch (Exception)
+        catch (Exception e)
         {
             // Nothing half-made stays behind. If this process dies instead, delete finds the same things through the state file.
             cgroup?.SignalAll(Signals.Kill);
             cgroup?.Delete();
+            director?.Remove();
             RemoveDirectory(directory);
+            if (e is RuntimeException { Error: RuntimeError.Hook } && cgroup is not null)
+            {
+                // Hooks that ran may have made something that those of the end take away; what they fail at is no news any more.
+                Container.RunPoststop(spec.Hooks, NewState(request, bundle, spec, cgroup));
+            }
+
             throw;
         }
     }
@@ -142,7 +171,7 @@ public sealed class OciRuntime(string stateRoot)
         Bundle = bundle,
         Rootfs = RootPath(bundle, spec),
         Created = DateTime.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture),
-        Owner = "root",
+        Owner = UserIds.EffectiveName,
         CreatorPid = Environment.ProcessId,
         CreatorStart = ProcessStatus.Of(Environment.ProcessId)?.StartTime ?? 0,
         CgroupPaths = cgroup.Paths,

@@ -18,6 +18,7 @@ internal static class CreateCommand
         }
 
         using var container = Make(invocation, options, "create", detach: true);
+        Warn(invocation, container);
         return 0;
     }
 
