@@ -52,6 +52,7 @@ install_packages() {
 /usr/bin/zstd zstd
 /usr/bin/dig dnsutils
 /usr/bin/objdump binutils
+/usr/bin/newuidmap uidmap
 /usr/bin/openssl openssl
 /usr/sbin/dockerd docker.io
 /usr/bin/podman podman

@@ -209,6 +209,47 @@ public static class Files
         }
     }
 
+    /// <summary>Of a name in a directory; of a symbolic link itself.</summary>
+    public static void ChangeOwner(FileDescriptor directory, string name, uint uid, uint gid)
+    {
+        using var text = new Utf8(name);
+        if (SystemCall.Invoke(SystemCall.Fchownat, directory.Number, text, (nint)uid, (nint)gid, 0x100) < 0)
+        {
+            throw LinuxException.FromLastError($"chown {name}");
+        }
+    }
+
+    /// <summary>chmod(2): follows symbolic links.</summary>
+    public static void ChangeMode(string path, uint mode)
+    {
+        using var text = new Utf8(path);
+        if (SystemCall.Invoke(SystemCall.Fchmodat, CurrentDirectory, text, (nint)mode) < 0)
+        {
+            throw LinuxException.FromLastError($"chmod {path}");
+        }
+    }
+
+    /// <summary>symlink(2).</summary>
+    public static void SymbolicLink(string content, string path)
+    {
+        using var contentText = new Utf8(content);
+        using var pathText = new Utf8(path);
+        if (SystemCall.Invoke(SystemCall.Symlinkat, contentText, CurrentDirectory, pathText) < 0)
+        {
+            throw LinuxException.FromLastError($"symlink {path}");
+        }
+    }
+
+    /// <summary>What a symbolic link holds that was opened as itself (O_PATH and O_NOFOLLOW).</summary>
+    public static unsafe string ReadLink(FileDescriptor link)
+    {
+        var buffer = stackalloc byte[4096];
+        var empty = (byte)0;
+        var length = SystemCall.Invoke(SystemCall.Readlinkat, link.Number, (nint)(&empty), (nint)buffer, 4096);
+        return length >= 0
+            ? System.Text.Encoding.UTF8.GetString(buffer, (int)length) : throw LinuxException.FromLastError("read a symbolic link");
+    }
+
     public static bool Exists(string path) => LibC.access(path, 0) == 0;
 
     /// <summary>What kind of filesystem <paramref name="path"/> is on: statfs(2)'s magic number. 0 where the path does not exist.</summary>

@@ -197,6 +197,21 @@ public static unsafe class Mounts
         }
     }
 
+    /// <summary>
+    /// Lets the files of a mount that is not attached yet appear under the ids that <paramref name="userNamespace"/> maps them to.
+    /// Needs Linux 5.12 and a filesystem that allows it.
+    /// </summary>
+    public static void SetIdMapping(FileDescriptor mount, FileDescriptor userNamespace, bool recursive, string name)
+    {
+        var attributes = new MountSetAttributes { Set = (ulong)MountAttributes.IdMap, UserNamespace = (ulong)userNamespace.Number };
+        using var empty = new Utf8("");
+        if (SystemCall.Invoke(
+            SystemCall.MountSetattr, mount.Number, empty, 0x1000 | (recursive ? 0x8000 : 0), (nint)(&attributes), sizeof(MountSetAttributes)) < 0)
+        {
+            throw LinuxException.FromLastError($"map the ids of mount {name}: does its filesystem allow that?");
+        }
+    }
+
     /// <summary>mount(2) itself, for everything the newer calls do not need to do.</summary>
     public static void Mount(string? source, string target, string? type, MountFlags flags, string? data = null)
     {

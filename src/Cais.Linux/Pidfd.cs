@@ -31,6 +31,19 @@ public static unsafe class Pidfd
     /// <summary>Waits for a child and reaps it.</summary>
     public static ExitStatus Wait(FileDescriptor child) => Wait(3, child.Number, 0, out _) ?? throw new LinuxException(Errno.ECHILD, "wait");
 
+    /// <summary>As <see cref="Wait(FileDescriptor)"/>, where how it ended does not matter and another part of this process may reap all children.</summary>
+    public static void Reap(FileDescriptor child)
+    {
+        try
+        {
+            Wait(child);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ECHILD)
+        {
+            // Somebody who reaps all children was faster.
+        }
+    }
+
     /// <summary>Reaps a child if it has ended; null while it runs. Throws with ECHILD if it is not a child or was reaped already.</summary>
     public static ExitStatus? TryWait(FileDescriptor child) => Wait(3, child.Number, 1, out _);
 

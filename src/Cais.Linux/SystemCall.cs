@@ -24,6 +24,8 @@ public static class SystemCall
     public static int SetGroups => X64 ? 116 : 159;
     public static int SetResUid => X64 ? 117 : 147;
     public static int SetResGid => X64 ? 119 : 149;
+    public static int SetFsUid => X64 ? 122 : 151;
+    public static int SetFsGid => X64 ? 123 : 152;
     public static int CapGet => X64 ? 125 : 90;
     public static int CapSet => X64 ? 126 : 91;
     public static int Personality => X64 ? 135 : 92;
@@ -37,6 +39,8 @@ public static class SystemCall
     public static int SetHostname => X64 ? 170 : 161;
     public static int SetDomainname => X64 ? 171 : 162;
     public static int SchedSetAffinity => X64 ? 203 : 122;
+    public static int SchedGetAffinity => X64 ? 204 : 123;
+    public static int Setxattr => X64 ? 188 : 5;
     public static int SetMempolicy => X64 ? 238 : 237;
     public static int AddKey => X64 ? 248 : 217;
     public static int Keyctl => X64 ? 250 : 219;

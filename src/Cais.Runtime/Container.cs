@@ -102,7 +102,17 @@ public sealed class Container : IDisposable
         using (var gate = Connect())
         {
             // Only one start gets through: the listening socket ends with execve, and its name goes now.
-            Launcher.AwaitExecution(gate, Operation, listener => SeccompListeners.HandOver(listener, Spec, Describe(_state, ContainerStatus.Running, Pid)));
+            try
+            {
+                Launcher.AwaitExecution(
+                    gate, Operation, listener => SeccompListeners.HandOver(listener, Spec, Describe(_state, ContainerStatus.Running, Pid), Pid));
+            }
+            catch
+            {
+                // Without an agent its filter would ask nobody.
+                KillIfAlive();
+                throw;
+            }
         }
 
         Files.Unlink(GatePath);
@@ -110,9 +120,18 @@ public sealed class Container : IDisposable
         {
             HookRunner.Run("poststart", Spec.Hooks?.Poststart, Describe(_state, ContainerStatus.Running, Pid));
         }
-        catch (RuntimeException e) when (e.Error == RuntimeError.Hook)
+        catch
         {
-            _warnings.Add(e.Message);
+            KillIfAlive();
+            throw;
+        }
+    }
+
+    private void KillIfAlive()
+    {
+        if (IsInitAlive())
+        {
+            Kill(Signals.Kill);
         }
     }
 
@@ -135,7 +154,7 @@ public sealed class Container : IDisposable
     /// <summary>Sends a signal to the first process, or to every process of the container.</summary>
     public void Kill(int signal, bool all = false)
     {
-        if (all)
+        if (all && _state.CgroupPaths.Count > 0)
         {
             Cgroup.SignalAll(signal);
             return;
@@ -194,15 +213,28 @@ public sealed class Container : IDisposable
             SystemdScope.Stop(unit);
         }
 
+        ResourceDirector.Remove(_state.ResourceGroupsMade);
         OciRuntime.RemoveDirectory(_directory);
-        try
+        _warnings.AddRange(RunPoststop(hooks, _state));
+    }
+
+    /// <summary>Each has its turn, whatever became of the others. Returns what went wrong.</summary>
+    internal static IReadOnlyList<string> RunPoststop(Oci.Runtime.Hooks? hooks, StateFile state)
+    {
+        var failures = new List<string>();
+        foreach (var hook in hooks?.Poststop ?? [])
         {
-            HookRunner.Run("poststop", hooks?.Poststop, Describe(_state, ContainerStatus.Stopped, 0));
+            try
+            {
+                HookRunner.Run("poststop", [hook], Describe(state, ContainerStatus.Stopped, 0));
+            }
+            catch (Exception e) when (e is RuntimeException or LinuxException)
+            {
+                failures.Add(e.Message);
+            }
         }
-        catch (RuntimeException e) when (e.Error == RuntimeError.Hook)
-        {
-            _warnings.Add(e.Message);
-        }
+
+        return failures;
     }
 
     private Oci.Runtime.Hooks? ReadHooks()
@@ -234,7 +266,9 @@ public sealed class Container : IDisposable
 
         SpecCheck.ValidateProcess(request.Process);
         request = request with { Process = GrantableCapabilities.Reduce(Spec, request.Process, []) };
-        return ExecLaunch.Run(Spec, PidFd, Pid, Cgroup, request);
+        return ExecLaunch.Run(
+            Spec, PidFd, Pid, Cgroup, request, _state.ResourceGroups,
+            (listener, pid) => SeccompListeners.HandOver(listener, Spec, Describe(_state, status, Pid), pid));
     }
 
     public void Pause()
@@ -285,7 +319,7 @@ public sealed class Container : IDisposable
     public ContainerStats Stats() => Cgroup.Stats();
 
     /// <summary>Of all processes in the container, as this process's pid namespace numbers them.</summary>
-    public IReadOnlyList<int> Pids() => Cgroup.Pids();
+    public IReadOnlyList<int> Pids() => _state.CgroupPaths.Count > 0 ? Cgroup.Pids() : IsInitAlive() ? [Pid] : [];
 
     /// <summary>Tells when the kernel kills a process of the container for lack of memory; null where there is no memory controller.</summary>
     public OomWatch? WatchOom() => Cgroup.WatchOom();
@@ -304,7 +338,7 @@ public sealed class Container : IDisposable
         Console?.Dispose();
     }
 
-    /// <summary>The namespaces a container is in by its configuration, for setns with a pidfd: all but the pid namespace, which is for forks.</summary>
+    /// <summary>The namespaces a container is in by its configuration, for setns with a pidfd.</summary>
     internal static NamespaceKind Joinable(Spec spec)
     {
         NamespaceKind spaces = 0;
@@ -313,7 +347,7 @@ public sealed class Container : IDisposable
             spaces |= NamespaceSteps.KindOf(space.Type);
         }
 
-        return spaces & ~(NamespaceKind.Pid | NamespaceKind.Time);
+        return spaces;
     }
 
     internal static ContainerState Describe(StateFile state, ContainerStatus status, int pid) => new()

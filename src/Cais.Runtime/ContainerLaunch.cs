@@ -58,9 +58,10 @@ internal static class ContainerLaunch
         FileDescriptor? console = null;
         var (pid, pidFd) = Launcher.Run(plan, parentEnd, child, new LaunchEvents
         {
-            MapIds = pid => UserNamespaces.WriteMappings(pid, spec.Linux!),
+            MapIds = pid => UserNamespaces.WriteMappings(pid, spec.Linux!.UidMappings ?? [], spec.Linux.GidMappings ?? []),
             RunHooks = pid => RunCreateHooks(pid, state, spec),
             FindHome = pid => HomeDirectory.Find(pid, spec.Process?.User?.Uid ?? 0),
+            CopyUp = (from, to) => DirectoryCopy.CopyUp(from, to, spec.Linux),
             Terminal = master => console = Consoles.HandOver(master, request.ConsoleSocket),
             MoveInterfaces = pid => NetworkInterfaces.Move(pid, spec.Linux!.NetDevices!),
         });
@@ -74,9 +75,16 @@ internal static class ContainerLaunch
                 FirstStartOperation = FirstStartOperation(plan),
                 StartOperations = StartOperations(plan),
             };
+            ResourceDirector.Enter(state.ResourceGroups, pid);
             state.Write(directory);
             WritePidFile(request.PidFile, pid);
-            return new Container(directory, state, spec, pidFd, console);
+            var container = new Container(directory, state, spec, pidFd, console);
+            foreach (var name in UnknownCapabilities(spec.Process?.Capabilities))
+            {
+                container.Warn($"capability {name} is not known here and is left out");
+            }
+
+            return container;
         }
         catch
         {
@@ -85,6 +93,23 @@ internal static class ContainerLaunch
             pidFd.Dispose();
             throw;
         }
+    }
+
+    internal static IReadOnlyList<string> UnknownCapabilities(Capabilities? sets)
+    {
+        var unknown = new List<string>();
+        foreach (var set in new[] { sets?.Bounding, sets?.Effective, sets?.Inheritable, sets?.Permitted, sets?.Ambient })
+        {
+            foreach (var name in set ?? [])
+            {
+                if (CapabilityNames.Number(name) < 0 && !unknown.Contains(name))
+                {
+                    unknown.Add(name);
+                }
+            }
+        }
+
+        return unknown;
     }
 
     public static void WritePidFile(string? path, int pid)

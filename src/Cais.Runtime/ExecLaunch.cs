@@ -9,7 +9,9 @@ namespace Cais.Runtime;
 /// <summary>Starts a further process in a container.</summary>
 internal static class ExecLaunch
 {
-    public static ProcessHandle Run(Spec spec, FileDescriptor target, int initPid, ContainerCgroup cgroup, ExecRequest request)
+    public static ProcessHandle Run(
+        Spec spec, FileDescriptor target, int initPid, ContainerCgroup cgroup, ExecRequest request, IReadOnlyList<string> resourceGroups,
+        Action<FileDescriptor, int> seccompListener)
     {
         using var entrance = cgroup.OpenEntrance(request.SubCgroup);
         using var own = OpenNamespaces.ForExec();
@@ -32,6 +34,7 @@ internal static class ExecLaunch
                 CgroupFd = entrance.Directory,
                 OwnPidNamespaceFd = own.OwnPid,
                 TargetPidFd = target.Number,
+                InitialCpus = request.Process.ExecCpuAffinity?.Initial,
                 Seccomp = SeccompCompiler.Compile(spec.Linux?.Seccomp),
             },
             initPid);
@@ -41,10 +44,22 @@ internal static class ExecLaunch
             var (pid, pidFd) = Launcher.Run(plan, parentEnd, child, new LaunchEvents
             {
                 FindHome = pid => HomeDirectory.Find(initPid, request.Process.User?.Uid ?? 0),
+                SeccompListener = seccompListener,
                 Terminal = master => console = Consoles.HandOver(master, request.ConsoleSocket),
             });
-            ContainerLaunch.WritePidFile(request.PidFile, pid);
-            return new ProcessHandle(pid, pidFd, console);
+            try
+            {
+                ResourceDirector.Enter(resourceGroups, pid);
+                ContainerLaunch.WritePidFile(request.PidFile, pid);
+                return new ProcessHandle(pid, pidFd, console);
+            }
+            catch
+            {
+                Pidfd.Signal(pidFd, Signals.Kill);
+                Pidfd.Reap(pidFd);
+                pidFd.Dispose();
+                throw;
+            }
         }
         catch
         {

@@ -1,20 +1,141 @@
 using Cais.Linux;
 using Cais.Oci.Runtime;
+using Cais.Runtime.Compile;
+using Cais.Runtime.Launch;
 
 namespace Cais.Runtime;
 
-/// <summary>Bind mounts whose files appear under other ids; made before the fork, where the right to do so is.</summary>
+/// <summary>
+/// Bind mounts whose files appear under other ids (config.md, <c>idmap</c> and <c>ridmap</c>). Made before the fork, by whoever has the
+/// right over the filesystem; the child only puts them in their places.
+/// </summary>
 internal sealed class IdMappedMounts : IDisposable
 {
     private readonly List<FileDescriptor> _open = [];
+    private readonly Dictionary<string, FileDescriptor> _namespaces = [];
 
     /// <summary>Descriptor of the detached mount by index in the configuration.</summary>
     public Dictionary<int, int> Mounts { get; } = [];
 
     public static IdMappedMounts Prepare(Spec spec, string bundle)
     {
-        _ = bundle;
-        return new IdMappedMounts();
+        var result = new IdMappedMounts();
+        try
+        {
+            for (var i = 0; i < (spec.Mounts?.Count ?? 0); i++)
+            {
+                var options = MountOptions.Parse(spec.Mounts![i].Options);
+                if (Wanted(spec.Mounts[i], options))
+                {
+                    result.Add(i, spec, spec.Mounts[i], options, bundle);
+                }
+            }
+
+            return result;
+        }
+        catch
+        {
+            result.Dispose();
+            throw;
+        }
+    }
+
+    internal static bool Wanted(Mount mount, MountOptions options) =>
+        options.IdMap || mount.UidMappings is { Count: > 0 } || mount.GidMappings is { Count: > 0 };
+
+    /// <summary>Refuses what cannot be mapped, before anything is made.</summary>
+    public static void Validate(Spec spec, Mount mount, MountOptions options)
+    {
+        if (!Wanted(mount, options))
+        {
+            return;
+        }
+
+        var own = mount.UidMappings is { Count: > 0 };
+        if (own != mount.GidMappings is { Count: > 0 })
+        {
+            throw Invalid($"mount on {mount.Destination}: uidMappings and gidMappings must be given together");
+        }
+
+        if (!options.IsBind && mount.Type != "bind")
+        {
+            throw Invalid($"mount on {mount.Destination}: only bind mounts can be id-mapped");
+        }
+
+        if (!own && !UserNamespaces.Has(spec))
+        {
+            throw Invalid($"mount on {mount.Destination}: idmap needs uidMappings and gidMappings, or a user namespace whose mappings are meant");
+        }
+    }
+
+    private void Add(int index, Spec spec, Mount mount, MountOptions options, string bundle)
+    {
+        var source = MountSteps.Source(mount, bundle);
+        var tree = Cais.Linux.Mounts.Clone(source, options.IsRecursive);
+        _open.Add(tree);
+        Cais.Linux.Mounts.SetIdMapping(tree, Namespace(spec, mount), options.IdMapRecursive, source);
+        Mounts[index] = tree.Number;
+    }
+
+    /// <summary>A user namespace with the mount's own mappings, or those of the container.</summary>
+    private FileDescriptor Namespace(Spec spec, Mount mount)
+    {
+        if (mount.UidMappings is not { Count: > 0 } && UserNamespaces.PathOf(spec) is { } path)
+        {
+            return Known(path, () => Files.Open(path, OpenFlags.ReadOnly));
+        }
+
+        var uids = mount.UidMappings is { Count: > 0 } ? mount.UidMappings : spec.Linux?.UidMappings ?? [];
+        var gids = mount.GidMappings is { Count: > 0 } ? mount.GidMappings : spec.Linux?.GidMappings ?? [];
+        return Known(UserNamespaces.Text(uids) + '/' + UserNamespaces.Text(gids), () => Make(uids, gids));
+    }
+
+    private FileDescriptor Known(string key, Func<FileDescriptor> open)
+    {
+        if (!_namespaces.TryGetValue(key, out var space))
+        {
+            _namespaces[key] = space = open();
+            _open.Add(space);
+        }
+
+        return space;
+    }
+
+    /// <summary>A namespace lives as long as something holds it: a process makes it, and ends as soon as its descriptor is open here.</summary>
+    private static FileDescriptor Make(IReadOnlyList<IdMapping> uids, IReadOnlyList<IdMapping> gids)
+    {
+        FileDescriptor? space = null;
+        var (parent, child) = MessageSocket.Pair();
+        using (parent)
+        {
+            using var plan = new LaunchPlan();
+            var context = new PlanContext(plan, new LaunchInputs
+            {
+                Spec = new Spec(),
+                Id = "",
+                Bundle = "/",
+                RootPath = "/",
+                ReportFd = child.Number,
+                ParentFd = parent.Number,
+            });
+            ForkSteps.BeginChild(context, ForkSteps.Fork(context, NamespaceKind.User));
+            context.Synchronize(ReportKind.MapIds, new Note("wait for the mappings"));
+            context.B.Call(new Note("end"), SystemCall.ExitGroup, 0);
+            var (_, pidFd) = Launcher.Run(plan, parent, child, new LaunchEvents
+            {
+                MapIds = pid =>
+                {
+                    UserNamespaces.WriteMappings(pid, uids, gids);
+                    space = Files.Open($"/proc/{pid}/ns/user", OpenFlags.ReadOnly);
+                },
+            });
+            using (pidFd)
+            {
+                Pidfd.Reap(pidFd);
+            }
+        }
+
+        return space ?? throw new RuntimeException(RuntimeError.Failed, "the user namespace for an id-mapped mount could not be made");
     }
 
     public void Dispose()
@@ -24,4 +145,6 @@ internal sealed class IdMappedMounts : IDisposable
             file.Dispose();
         }
     }
+
+    private static RuntimeException Invalid(string message) => new(RuntimeError.InvalidConfig, message);
 }

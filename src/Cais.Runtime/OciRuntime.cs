@@ -45,6 +45,7 @@ public sealed class OciRuntime(string stateRoot)
         ContainerCgroup? cgroup = null;
         SystemdScope? scope = null;
         IDisposable? placeholder = null;
+        ResourceDirector? director = null;
         try
         {
             var layout = CgroupLayout.Detect();
@@ -56,18 +57,39 @@ public sealed class OciRuntime(string stateRoot)
             }
 
             cgroup = ContainerCgroup.For(layout, cgroupsPath, request.Id);
-            var state = NewState(request, bundle, spec, cgroup);
+            director = ResourceDirector.Prepare(spec.Linux?.IntelRdt, request.Id);
+            var state = NewState(request, bundle, spec, cgroup) with
+            {
+                ResourceGroups = director?.Groups ?? [],
+                ResourceGroupsMade = director?.Made ?? [],
+            };
             state.Write(directory);
             using (var file = Files.Open($"{directory}/{ConfigName}", OpenFlags.WriteOnly | OpenFlags.Create, 0x180))
             {
                 Files.Write(file, configuration);
             }
 
-            cgroup.Create();
+            try
+            {
+                cgroup.Create();
+            }
+            catch (LinuxException e) when (NoCgroup.IsRefusal(e) && NoCgroup.Suffices(spec.Linux?.Resources))
+            {
+                cgroup.Delete();
+                cgroup = new NoCgroup(cgroup.MountSource.Unified);
+                state = state with { CgroupPaths = [] };
+                state.Write(directory);
+            }
+
+            if (CgroupDelegation.OwnerOf(spec) is { } owner and not 0)
+            {
+                cgroup.Delegate(owner);
+            }
+
             cgroup.Apply(spec.Linux?.Resources, update: false);
             return start(directory, state, spec, cgroup);
         }
-        catch (Exception)
+        catch (Exception e)
         {
             // Nothing half-made stays behind. If this process dies instead, delete finds the same things through the state file.
             cgroup?.SignalAll(Signals.Kill);
@@ -78,7 +100,14 @@ public sealed class OciRuntime(string stateRoot)
                 SystemdScope.Stop(scope.Unit);
             }
 
+            director?.Remove();
             RemoveDirectory(directory);
+            if (e is RuntimeException { Error: RuntimeError.Hook } && cgroup is not null)
+            {
+                // Hooks that ran may have made something that those of the end take away; what they fail at is no news any more.
+                Container.RunPoststop(spec.Hooks, NewState(request, bundle, spec, cgroup));
+            }
+
             throw;
         }
         finally
@@ -184,7 +213,7 @@ public sealed class OciRuntime(string stateRoot)
         Bundle = bundle,
         Rootfs = RootPath(bundle, spec),
         Created = DateTime.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture),
-        Owner = "root",
+        Owner = UserIds.EffectiveName,
         CreatorPid = Environment.ProcessId,
         CreatorStart = ProcessStatus.Of(Environment.ProcessId)?.StartTime ?? 0,
         CgroupPaths = cgroup.Paths,

@@ -55,6 +55,16 @@ public static class PlanText
             }
         }
 
+        var prepared = new Dictionary<int, int>();
+        for (var i = 0; i < (spec.Mounts?.Count ?? 0); i++)
+        {
+            if (IdMappedMounts.Wanted(spec.Mounts![i], MountOptions.Parse(spec.Mounts[i].Options)))
+            {
+                names[next] = $"<id-mapped {spec.Mounts[i].Source}>";
+                prepared[i] = next++;
+            }
+        }
+
         names[next] = "<own pid namespace>";
         using var plan = ContainerPlan.Compile(new LaunchInputs
         {
@@ -69,6 +79,7 @@ public static class PlanText
             CgroupMounts = cgroupMounts,
             Joins = joins,
             OwnPidNamespaceFd = next,
+            PreparedMounts = prepared,
             Seccomp = SeccompCompiler.Compile(spec.Linux?.Seccomp),
             CannotMakeNodes = UserNamespaces.Has(spec),
             HasCreateHooks = ContainerLaunch.HasCreateHooks(spec.Hooks),

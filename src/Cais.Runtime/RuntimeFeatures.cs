@@ -35,9 +35,9 @@ public static class RuntimeFeatures
                 },
                 Apparmor = new EnabledFeature { Enabled = true },
                 Selinux = new EnabledFeature { Enabled = true },
-                IntelRdt = new EnabledFeature { Enabled = false },
-                MountExtensions = new MountExtensions { Idmap = new EnabledFeature { Enabled = false } },
-                NetDevices = new EnabledFeature { Enabled = false },
+                IntelRdt = new EnabledFeature { Enabled = true },
+                MountExtensions = new MountExtensions { Idmap = new EnabledFeature { Enabled = true } },
+                NetDevices = new EnabledFeature { Enabled = true },
             },
             PotentiallyUnsafeConfigAnnotations = [],
         };

@@ -6,7 +6,7 @@ namespace Cais.Runtime;
 /// <summary>Gives a filter's listener to the agent the configuration names, with the container's state; config-linux.md, "The Seccomp Container Process State".</summary>
 internal static class SeccompListeners
 {
-    public static void HandOver(FileDescriptor listener, Spec spec, ContainerState state)
+    public static void HandOver(FileDescriptor listener, Spec spec, ContainerState state, int pid)
     {
         if (spec.Linux?.Seccomp is not { ListenerPath: { Length: > 0 } path } seccomp)
         {
@@ -17,7 +17,7 @@ internal static class SeccompListeners
         var json = new JsonText().BeginObject()
             .Add("ociVersion", state.OciVersion)
             .BeginArray("fds").Add(null, "seccompFd").EndArray()
-            .Add("pid", (long)state.Pid)
+            .Add("pid", (long)pid)
             .Add("metadata", seccomp.ListenerMetadata ?? "");
         state.WriteTo(json, "state");
         json.EndObject();

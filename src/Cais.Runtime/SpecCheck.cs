@@ -1,5 +1,6 @@
 using Cais.Linux;
 using Cais.Oci.Runtime;
+using Cais.Runtime.Cgroups;
 using Cais.Runtime.Compile;
 
 namespace Cais.Runtime;
@@ -7,6 +8,8 @@ namespace Cais.Runtime;
 /// <summary>Refuses configurations that cannot be carried out, before anything is made.</summary>
 internal static class SpecCheck
 {
+    private const int HighestCpu = (Scheduling.AffinitySize * 8) - 1;
+
     private static readonly string[] IpcSysctls =
     [
         "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem", "kernel/shmall", "kernel/shmmax", "kernel/shmmni", "kernel/shm_rmid_forced",
@@ -35,9 +38,49 @@ internal static class SpecCheck
             {
                 throw Invalid("a mount has no destination");
             }
+
+            IdMappedMounts.Validate(spec, mount, MountOptions.Parse(mount.Options));
         }
 
+        foreach (var key in spec.Annotations?.Keys ?? [])
+        {
+            if (key.Length == 0)
+            {
+                throw Invalid("an annotation has an empty name");
+            }
+        }
+
+        ValidateHooks(spec.Hooks);
         ValidateLinux(spec);
+        ResourceCheck.Validate(spec.Linux?.Resources);
+    }
+
+    private static void ValidateHooks(Oci.Runtime.Hooks? hooks)
+    {
+        if (hooks is null)
+        {
+            return;
+        }
+
+        foreach (var (kind, list) in new[]
+        {
+            ("prestart", hooks.Prestart), ("createRuntime", hooks.CreateRuntime), ("createContainer", hooks.CreateContainer),
+            ("startContainer", hooks.StartContainer), ("poststart", hooks.Poststart), ("poststop", hooks.Poststop),
+        })
+        {
+            foreach (var hook in list ?? [])
+            {
+                if (!hook.Path.StartsWith('/'))
+                {
+                    throw Invalid($"{kind} hook \"{hook.Path}\": the path must be absolute");
+                }
+
+                if (hook.Timeout is <= 0 or > int.MaxValue / 1000)
+                {
+                    throw Invalid($"{kind} hook {hook.Path}: a timeout of {hook.Timeout} s is not possible; none means no limit");
+                }
+            }
+        }
     }
 
     public static void ValidateProcess(Process process)
@@ -63,6 +106,14 @@ internal static class SpecCheck
                 throw Invalid($"rlimit {limit.Type} is given twice");
             }
         }
+
+        if (process.IoPriority is { Priority: < 0 or > 7 } priority)
+        {
+            throw Invalid($"ioPriority {priority.Priority} is not within 0 and 7");
+        }
+
+        _ = CpuList.Parse(process.ExecCpuAffinity?.Initial ?? "", HighestCpu);
+        _ = CpuList.Parse(process.ExecCpuAffinity?.Final ?? "", HighestCpu);
     }
 
     private static void ValidateLinux(Spec spec)
@@ -94,6 +145,23 @@ internal static class SpecCheck
         if (!string.IsNullOrEmpty(spec.Hostname) && (all & NamespaceKind.Uts) == 0)
         {
             throw Invalid("a hostname needs a uts namespace");
+        }
+
+        if (!string.IsNullOrEmpty(spec.Domainname) && (all & NamespaceKind.Uts) == 0)
+        {
+            throw Invalid("a domainname needs a uts namespace");
+        }
+
+        if (spec.Linux?.NetDevices is { Count: > 0 } && (all & NamespaceKind.Network) == 0)
+        {
+            throw Invalid("netDevices need a network namespace to go to");
+        }
+
+        NetworkInterfaces.Validate(spec);
+        ResourceDirector.Validate(spec.Linux?.IntelRdt);
+        if (spec.Linux?.Personality?.Flags is { Count: > 0 } flags)
+        {
+            throw Invalid($"personality flag {flags[0]} is not known: there are none yet");
         }
 
         if (spec.Linux?.TimeOffsets is not null && (isNew & NamespaceKind.Time) == 0)

@@ -25,6 +25,11 @@ internal sealed record StateFile
     public required string Created { get; init; }
     public required string Owner { get; init; }
     public IReadOnlyList<string> CgroupPaths { get; init; } = [];
+
+    /// <summary>In resctrl: what the container's processes are in, and what was made for it.</summary>
+    public IReadOnlyList<string> ResourceGroups { get; init; } = [];
+
+    public IReadOnlyList<string> ResourceGroupsMade { get; init; } = [];
     public IReadOnlyDictionary<string, string>? Annotations { get; init; }
 
     /// <summary>What the plan's operations after the start do, by index from <see cref="FirstStartOperation"/>: for errors.</summary>
@@ -81,6 +86,8 @@ internal sealed record StateFile
         .Add("created", Created)
         .Add("owner", Owner)
         .Add("cgroupPaths", CgroupPaths)
+        .Add("resourceGroups", ResourceGroups)
+        .Add("resourceGroupsMade", ResourceGroupsMade)
         .Add("annotations", Annotations)
         .Add("startOperations", StartOperations)
         .Add("firstStartOperation", (long)FirstStartOperation)
@@ -92,7 +99,7 @@ internal sealed record StateFile
     {
         var texts = new Dictionary<string, string>();
         var numbers = new Dictionary<string, ulong>();
-        List<string> cgroups = [], operations = [];
+        var lists = new Dictionary<string, List<string>>();
         Dictionary<string, string>? annotations = null;
         var systemd = false;
         var json = new Utf8JsonReader(utf8);
@@ -113,7 +120,7 @@ internal sealed record StateFile
                     systemd |= name == "systemdCgroup" && json.GetBoolean();
                     break;
                 case JsonTokenType.StartArray:
-                    var list = name == "cgroupPaths" ? cgroups : operations;
+                    var list = lists[name] = [];
                     while (json.Read() && json.TokenType != JsonTokenType.EndArray)
                     {
                         list.Add(json.GetString()!);
@@ -145,9 +152,11 @@ internal sealed record StateFile
             Rootfs = Text("rootfs"),
             Created = Text("created"),
             Owner = Text("owner"),
-            CgroupPaths = cgroups,
+            CgroupPaths = lists.GetValueOrDefault("cgroupPaths") ?? [],
+            ResourceGroups = lists.GetValueOrDefault("resourceGroups") ?? [],
+            ResourceGroupsMade = lists.GetValueOrDefault("resourceGroupsMade") ?? [],
             Annotations = annotations,
-            StartOperations = operations,
+            StartOperations = lists.GetValueOrDefault("startOperations") ?? [],
             FirstStartOperation = (int)numbers.GetValueOrDefault("firstStartOperation"),
             SystemdCgroup = systemd,
         };

@@ -22,11 +22,23 @@ internal static class UserNamespaces
         return false;
     }
 
-    /// <summary>Writes both maps; as an ordinary user through newuidmap and newgidmap, or a single mapping of the own id.</summary>
-    public static void WriteMappings(int pid, LinuxConfig linux)
+    /// <summary>Of a user namespace that is joined; null for none, or a new one.</summary>
+    public static string? PathOf(Spec spec)
     {
-        var uids = linux.UidMappings ?? [];
-        var gids = linux.GidMappings ?? [];
+        foreach (var space in spec.Linux?.Namespaces ?? [])
+        {
+            if (space.Type == "user")
+            {
+                return string.IsNullOrEmpty(space.Path) ? null : space.Path;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Writes both maps; as an ordinary user through newuidmap and newgidmap, or a single mapping of the own id.</summary>
+    public static void WriteMappings(int pid, IReadOnlyList<IdMapping> uids, IReadOnlyList<IdMapping> gids)
+    {
         if (UserIds.Effective == 0)
         {
             Write(pid, "uid_map", uids);

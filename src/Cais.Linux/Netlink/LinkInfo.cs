@@ -55,8 +55,11 @@ public sealed record LinkInfo(int Index, string Name, string Kind, bool IsUp, in
 /// <param name="Index">The interface.</param>
 /// <param name="Address">The address.</param>
 /// <param name="PrefixLength">In bits.</param>
-public sealed record AddressInfo(int Index, IPAddress Address, int PrefixLength)
+/// <param name="IsLasting">Set by somebody for good, and valid everywhere: neither learnt with a lifetime nor of the link alone.</param>
+public sealed record AddressInfo(int Index, IPAddress Address, int PrefixLength, bool IsLasting = true)
 {
+    private const byte Permanent = 0x80;
+    private const byte UniverseScope = 0;
     private const int AddressAttribute = 1;
     private const int LocalAttribute = 2;
 
@@ -71,7 +74,8 @@ public sealed record AddressInfo(int Index, IPAddress Address, int PrefixLength)
             return null;
         }
 
-        return address.Value.Length is 4 or 16 ? new AddressInfo(header.Index, new IPAddress(address.Value), header.PrefixLength) : null;
+        return address.Value.Length is 4 or 16 ? new AddressInfo(
+            header.Index, new IPAddress(address.Value), header.PrefixLength, (header.Flags & Permanent) != 0 && header.Scope == UniverseScope) : null;
     }
 }
 

@@ -152,6 +152,18 @@ public sealed class RouteBatch
         Buffer.Header(new LinkHeader { Index = index, Flags = up ? Up : 0, Change = Up });
     }
 
+    /// <summary>
+    /// Moves an interface to another namespace under a name there, which may end in <c>%d</c> for a free number. It arrives down and without addresses.
+    /// </summary>
+    public void MoveLink(int index, string name, FileDescriptor target, string newName)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        Begin(RouteMessage.NewLink, NetlinkFlags.None, $"move interface {name} into the container as {newName}");
+        Buffer.Header(new LinkHeader { Index = index });
+        Buffer.PutString(LinkAttribute.Name, newName);
+        Buffer.PutInt32(LinkAttribute.NamespaceFd, target.Number);
+    }
+
     public void SetMtu(int index, string name, int mtu)
     {
         Begin(RouteMessage.NewLink, NetlinkFlags.None, $"set mtu of {name} to {mtu}");

@@ -62,7 +62,11 @@ internal sealed class CgroupV1 : ContainerCgroup
     {
         foreach (var (hierarchy, path) in _directories)
         {
-            MakeDirectories(path, hierarchy.MountPoint, hierarchy.Has("cpuset") ? InheritCpuset : null);
+            var made = MakeDirectories(path, hierarchy.MountPoint, hierarchy.Has("cpuset") ? InheritCpuset : null);
+            if (!made && hierarchy.Has("freezer"))
+            {
+                RefuseFrozen(path);
+            }
         }
     }
 
@@ -105,10 +109,7 @@ internal sealed class CgroupV1 : ContainerCgroup
         }
 
         ApplyBlockIo(resources.BlockIO);
-        foreach (var huge in resources.HugepageLimits ?? [])
-        {
-            Set("hugetlb", $"hugetlb.{huge.PageSize}.limit_in_bytes", Text(huge.Limit));
-        }
+        ApplyHugePages(resources.HugepageLimits);
 
         if (resources.Network?.ClassID is { } classId && classId != 0)
         {
@@ -124,6 +125,48 @@ internal sealed class CgroupV1 : ContainerCgroup
         {
             Set("rdma", "rdma.max", RdmaText(device, rdma));
         }
+
+        if (resources.Unified is { Count: > 0 } files)
+        {
+            var hybrid = Unified() ?? throw new RuntimeException(
+                RuntimeError.InvalidConfig, "unified resources need cgroup v2, which is not mounted here");
+            CgroupV2.EnableControllers(hybrid.Hierarchy.MountPoint, hybrid.Path);
+            CgroupV2.WriteUnified(hybrid.Path, files);
+        }
+    }
+
+    /// <summary>The v2 hierarchy beside those of v1.</summary>
+    private (CgroupHierarchy Hierarchy, string Path)? Unified()
+    {
+        foreach (var directory in _directories)
+        {
+            if (directory.Hierarchy.IsUnified)
+            {
+                return directory;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Where the controller is not in a hierarchy of v1, it may be in the v2 one beside them.</summary>
+    private void ApplyHugePages(IReadOnlyList<HugepageLimit>? limits)
+    {
+        if (limits is not { Count: > 0 })
+        {
+            return;
+        }
+
+        if (Find("hugetlb") is { } path)
+        {
+            WriteHugePages(path, limits, "limit_in_bytes", "rsvd.limit_in_bytes");
+            return;
+        }
+
+        var hybrid = Unified() ?? throw new RuntimeException(
+            RuntimeError.Failed, "cannot set hugepageLimits: the cgroup controller hugetlb is not mounted");
+        CgroupV2.EnableControllers(hybrid.Hierarchy.MountPoint, hybrid.Path);
+        WriteHugePages(hybrid.Path, limits, "max", "rsvd.max");
     }
 
     public static string RdmaText(string device, RdmaLimit limit) =>
@@ -194,6 +237,11 @@ internal sealed class CgroupV1 : ContainerCgroup
         }
 
         Set("memory", "memory.oom_control", memory.DisableOOMKiller == true ? "1" : null);
+        if (memory.UseHierarchy == true)
+        {
+            // Newer kernels know no other way, and some of them have no file for it.
+            TryWrite(Need("memory", "memory.use_hierarchy"), "memory.use_hierarchy", "1");
+        }
     }
 
     private void ApplyCpu(CpuResources? cpu)

@@ -16,15 +16,19 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
 
     public override void Create()
     {
-        MakeDirectories(path, hierarchy.MountPoint, null);
-        EnableControllers();
+        if (!MakeDirectories(path, hierarchy.MountPoint, null))
+        {
+            RefuseFrozen(path);
+        }
+
+        EnableControllers(hierarchy.MountPoint, path);
     }
 
     /// <summary>Every directory above hands its controllers down. One that cannot (a domain with processes of its own) is not an error yet: a limit that needs it is.</summary>
-    private void EnableControllers()
+    internal static void EnableControllers(string mountPoint, string path)
     {
-        var directory = hierarchy.MountPoint;
-        var rest = path[hierarchy.MountPoint.Length..].TrimStart('/').Split('/');
+        var directory = mountPoint;
+        var rest = path[mountPoint.Length..].TrimStart('/').Split('/');
         for (var i = 0; i < rest.Length; i++)
         {
             var available = TryRead(directory, "cgroup.controllers") ?? "";
@@ -44,6 +48,8 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
             directory = $"{directory}/{rest[i]}";
         }
     }
+
+    public override void Delegate(uint uid) => CgroupDelegation.Give(path, uid, CgroupDelegation.KernelList);
 
     public override CgroupEntrance OpenEntrance(string? below = null)
     {
@@ -68,33 +74,50 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
         ApplyCpu(resources.Cpu);
         if (resources.Pids?.Limit is { } limit && limit != 0)
         {
-            Write(path, "pids.max", limit < 0 ? "max" : Text(limit));
+            Set("pids.max", limit < 0 ? "max" : Text(limit));
         }
 
         ApplyBlockIo(resources.BlockIO);
-        foreach (var huge in resources.HugepageLimits ?? [])
+        WriteHugePages(path, resources.HugepageLimits ?? [], "max", "rsvd.max");
+        if (resources.Network is { ClassID: not (null or 0) } or { Priorities.Count: > 0 })
         {
-            Write(path, $"hugetlb.{huge.PageSize}.max", Text(huge.Limit));
+            throw NotOnV2("network (net_cls and net_prio)", "a program attached to the cgroup does that there");
         }
 
         foreach (var (device, rdma) in resources.Rdma ?? new Dictionary<string, RdmaLimit>())
         {
-            Write(path, "rdma.max", CgroupV1.RdmaText(device, rdma));
+            Set("rdma.max", CgroupV1.RdmaText(device, rdma));
         }
 
-        foreach (var (file, value) in resources.Unified ?? new Dictionary<string, string>())
+        WriteUnified(path, resources.Unified ?? new Dictionary<string, string>());
+    }
+
+    internal static void WriteUnified(string path, IReadOnlyDictionary<string, string> files)
+    {
+        foreach (var (file, value) in files)
         {
             if (file.Contains('/', StringComparison.Ordinal) || file is "." or "..")
             {
                 throw new RuntimeException(RuntimeError.InvalidConfig, $"unified resource \"{file}\" must be a file name");
             }
 
-            foreach (var line in value.Split('\n'))
+            if (!Files.Exists($"{path}/{file}"))
+            {
+                throw new RuntimeException(
+                    RuntimeError.InvalidConfig,
+                    $"cannot set {file}: the cgroup controller {file.Split('.')[0]} is not enabled for {path}, or does not know it");
+            }
+
+            foreach (var line in value.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             {
                 Write(path, file, line);
             }
         }
     }
+
+    /// <summary>What cgroup v1 could do and v2 cannot is an error: a limit that is silently not there is worse.</summary>
+    private static RuntimeException NotOnV2(string what, string instead) =>
+        new(RuntimeError.InvalidConfig, $"{what} cannot be set on cgroup v2: {instead}");
 
     private void ApplyMemory(MemoryResources? memory)
     {
@@ -103,15 +126,22 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
             return;
         }
 
+        if (memory.Swappiness is not null || memory.DisableOOMKiller == true || memory.KernelTCP > 0 || memory.Kernel > 0)
+        {
+            var what = memory.Swappiness is not null ? "memory.swappiness" : memory.DisableOOMKiller == true ? "memory.disableOOMKiller"
+                : memory.KernelTCP > 0 ? "memory.kernelTCP" : "memory.kernel";
+            throw NotOnV2(what, "memory.limit and memory.swap are what it has");
+        }
+
         if (memory.Limit is { } limit && memory.CheckBeforeUpdate == true && limit > 0 && ReadNumber(path, "memory.current") > (ulong)limit)
         {
             throw new RuntimeException(RuntimeError.Failed, $"memory limit {limit} is below what the container uses now");
         }
 
         // v1's number counts memory and swap together, v2's swap alone.
-        if (SwapAlone(memory) is { } swap)
+        if (SwapAlone(memory) is { } swap && (swap is not ("max" or "0") || Files.Exists($"{path}/memory.swap.max")))
         {
-            Write(path, "memory.swap.max", swap);
+            Set("memory.swap.max", swap);
         }
 
         Set("memory.max", Limit(memory.Limit));
@@ -143,12 +173,17 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
             return;
         }
 
+        if (cpu.RealtimeRuntime is > 0 || cpu.RealtimePeriod is > 0)
+        {
+            throw NotOnV2("cpu.realtimeRuntime and cpu.realtimePeriod", "it does not divide realtime");
+        }
+
         Set("cpu.idle", cpu.Idle is { } idle ? Text(idle) : null);
         Set("cpu.weight", cpu.Shares is { } shares and not 0 ? Text(WeightOfShares(shares)) : null);
         if (cpu.Quota is { } q and not 0 || cpu.Period is { } p and not 0)
         {
             var quota = cpu.Quota is { } limited and > 0 ? Text(limited) : "max";
-            Write(path, "cpu.max", cpu.Period is { } period and not 0 ? $"{quota} {Text(period)}" : quota);
+            Set("cpu.max", cpu.Period is { } period and not 0 ? $"{quota} {Text(period)}" : quota);
         }
 
         Set("cpu.max.burst", cpu.Burst is { } burst and not 0 ? Text(burst) : null);
@@ -174,16 +209,28 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
             }
             else
             {
-                // 10…1000 become 1…10000.
-                Write(path, "io.weight", Text(1 + (((ulong)weight - 10) * 9999 / 990)));
+                Write(path, "io.weight", Text(Weight(weight)));
             }
+        }
+
+        if (io.LeafWeight is { } leaf and not 0)
+        {
+            throw NotOnV2($"blockIO.leafWeight {leaf}", "a cgroup with processes has no cgroups below it there");
         }
 
         foreach (var device in io.WeightDevice ?? [])
         {
+            if (device.LeafWeight is not null)
+            {
+                throw NotOnV2($"blockIO.weightDevice {device.Major}:{device.Minor} leafWeight", "a cgroup with processes has no cgroups below it there");
+            }
+
             if (device.Weight is { } w)
             {
-                Write(path, "io.bfq.weight", $"{Text(device.Major)}:{Text(device.Minor)} {Text((ulong)w)}");
+                var bfq = Files.Exists($"{path}/io.bfq.weight");
+                Write(
+                    path, bfq ? "io.bfq.weight" : "io.weight",
+                    $"{Text(device.Major)}:{Text(device.Minor)} {Text(bfq ? (ulong)w : Weight(w))}");
             }
         }
 
@@ -193,11 +240,14 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
         Throttle("wiops", io.ThrottleWriteIOPSDevice);
     }
 
+    /// <summary>10…1000 become 1…10000.</summary>
+    private static ulong Weight(ushort weight) => 1 + (((ulong)Math.Clamp(weight, (ushort)10, (ushort)1000) - 10) * 9999 / 990);
+
     private void Throttle(string key, IReadOnlyList<ThrottleDevice>? devices)
     {
         foreach (var device in devices ?? [])
         {
-            Write(path, "io.max", $"{Text(device.Major)}:{Text(device.Minor)} {key}={(device.Rate == 0 ? "max" : Text(device.Rate))}");
+            Set("io.max", $"{Text(device.Major)}:{Text(device.Minor)} {key}={(device.Rate == 0 ? "max" : Text(device.Rate))}");
         }
     }
 
@@ -318,9 +368,19 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
 
     private void Set(string file, string? value)
     {
-        if (value is not null)
+        if (value is null)
+        {
+            return;
+        }
+
+        try
         {
             Write(path, file, value);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENOENT)
+        {
+            throw new RuntimeException(
+                RuntimeError.Failed, $"cannot set {file}: the cgroup controller {file.Split('.')[0]} is not enabled for {path}", e);
         }
     }
 }

@@ -18,6 +18,11 @@ internal abstract class ContainerCgroup
     /// <summary>Writes limits; null leaves all as they are.</summary>
     public abstract void Apply(LinuxResources? resources, bool update);
 
+    /// <summary>Lets a user make cgroups below this one. Only v2 can do that safely.</summary>
+    public virtual void Delegate(uint uid)
+    {
+    }
+
     /// <summary>Descriptors through which a process enters; the caller closes them.</summary>
     public abstract CgroupEntrance OpenEntrance(string? below = null);
 
@@ -56,8 +61,8 @@ internal abstract class ContainerCgroup
     public static ContainerCgroup Restore(IReadOnlyList<string> paths)
     {
         var layout = CgroupLayout.Detect();
-        return layout.IsUnified
-            ? new CgroupV2(layout.Hierarchies[0], paths.Count > 0 ? paths[0] : layout.Hierarchies[0].MountPoint)
+        return paths.Count == 0 ? new NoCgroup(layout.IsUnified)
+            : layout.IsUnified ? new CgroupV2(layout.Hierarchies[0], paths[0])
             : new CgroupV1(layout, hierarchy => Below(paths, hierarchy.MountPoint));
     }
 
@@ -132,15 +137,47 @@ internal abstract class ContainerCgroup
 
     protected static string Text(ulong value) => value.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>Makes a directory and those above it; <paramref name="made"/> sees each new one, from the top down.</summary>
-    protected static void MakeDirectories(string path, string top, Action<string>? made)
+    /// <summary>A process that enters a frozen cgroup never comes to its program; whoever waits for it waits for ever.</summary>
+    protected void RefuseFrozen(string path)
+    {
+        if (IsFrozen)
+        {
+            throw new RuntimeException(RuntimeError.Failed, $"cgroup {path} is frozen: a container cannot start in it");
+        }
+    }
+
+    /// <summary>The limit counts reservations where the kernel can, and pages in use.</summary>
+    protected static void WriteHugePages(string path, IReadOnlyList<HugepageLimit> limits, string used, string reserved)
+    {
+        foreach (var huge in limits)
+        {
+            if (huge.PageSize.Contains('/', StringComparison.Ordinal) || !Files.Exists($"{path}/hugetlb.{huge.PageSize}.{used}"))
+            {
+                throw new RuntimeException(
+                    RuntimeError.InvalidConfig,
+                    $"cannot limit huge pages of {huge.PageSize}: {path} has no hugetlb.{huge.PageSize}.{used} (is the page size right, and the controller enabled?)");
+            }
+
+            Write(path, $"hugetlb.{huge.PageSize}.{used}", Text(huge.Limit));
+            if (Files.Exists($"{path}/hugetlb.{huge.PageSize}.{reserved}"))
+            {
+                Write(path, $"hugetlb.{huge.PageSize}.{reserved}", Text(huge.Limit));
+            }
+        }
+    }
+
+    /// <summary>Makes a directory and those above it; <paramref name="made"/> sees each new one, from the top down. False where it was there.</summary>
+    protected static bool MakeDirectories(string path, string top, Action<string>? made)
     {
         try
         {
             if (Files.MakeDirectory(path, 0x1ed))
             {
                 made?.Invoke(path);
+                return true;
             }
+
+            return false;
         }
         catch (LinuxException e) when (e.Errno == Errno.ENOENT && path.Length > top.Length)
         {
@@ -149,6 +186,8 @@ internal abstract class ContainerCgroup
             {
                 made?.Invoke(path);
             }
+
+            return true;
         }
     }
 

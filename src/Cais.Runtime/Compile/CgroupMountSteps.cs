@@ -62,7 +62,7 @@ internal static class CgroupMountSteps
         b.Call(note, SystemCall.Fchdir, context.Target);
         b.Call(
             note, SystemCall.Mount, plan.Text("tmpfs"), plan.Text("."), plan.Text("tmpfs"),
-            (nint)(options.Flags & ~MountFlags.ReadOnly), plan.Text("mode=755"));
+            (nint)(options.Flags & ~MountFlags.ReadOnly), plan.Text(MountSteps.Labelled("mode=755", "tmpfs", context.Spec.Linux?.MountLabel)));
         context.Close(context.Target);
         var top = b.NewRegister();
         context.Open(top, destination, directory: true, note);

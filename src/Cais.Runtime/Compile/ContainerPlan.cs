@@ -29,18 +29,29 @@ internal static class ContainerPlan
         var user = process.User ?? new User();
 
         NamespaceSteps.EnterCgroups(context);
+        var joinsUser = UserNamespaces.PathOf(spec) is not null;
+        if (context.HasNew(NamespaceKind.Time) && !joinsUser)
+        {
+            NamespaceSteps.NewTimeNamespace(context, linux.TimeOffsets);
+        }
+
         if (context.Inputs.Joins.Count > 0)
         {
             // A container we share a pid namespace with could otherwise open this process's files through /proc.
             b.Call(new Note("hide from other containers"), SystemCall.Prctl, SetDumpable, 0, 0, 0);
             NamespaceSteps.Join(context);
-            ForkSteps.ForkInside(context);
+            if (context.HasNew(NamespaceKind.Time) && joinsUser)
+            {
+                NamespaceSteps.NewTimeNamespace(context, linux.TimeOffsets);
+            }
         }
 
         if (context.NewUserNamespace)
         {
             NamespaceSteps.MapIds(context);
         }
+
+        ForkSteps.ForkInside(context);
 
         if (linux.NetDevices is { Count: > 0 })
         {
@@ -57,11 +68,6 @@ internal static class ContainerPlan
         if (context.HasNew(NamespaceKind.Cgroup))
         {
             NamespaceSteps.NewCgroupNamespace(context);
-        }
-
-        if (context.HasNew(NamespaceKind.Time))
-        {
-            NamespaceSteps.NewTimeNamespace(context, linux.TimeOffsets);
         }
 
         b.Call(new Note("take modes as given"), SystemCall.Umask, 0);

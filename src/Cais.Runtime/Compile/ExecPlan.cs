@@ -1,4 +1,5 @@
 using Cais.Linux;
+using Cais.Oci.Runtime;
 using Cais.Runtime.Launch;
 
 namespace Cais.Runtime.Compile;
@@ -21,6 +22,7 @@ internal static class ExecPlan
         var child = ForkSteps.Fork(context, hasPid && !hasUser);
         ForkSteps.BeginChild(context, child);
         NamespaceSteps.EnterCgroups(context);
+        SetFinalAffinity(context, process.ExecCpuAffinity);
         b.Call(new Note("hide from the container"), SystemCall.Prctl, SetDumpable, 0, 0, 0);
         ProcessSteps.WriteProcSettings(context, process);
         var labels = ProcessSteps.OpenLabels(context, process);
@@ -69,6 +71,18 @@ internal static class ExecPlan
         ProcessSteps.SetScheduling(context, process);
         ExitSteps.BecomeProgram(context, process, labels);
         return plan;
+    }
+
+    /// <summary>What was chosen for the start does not outlive it: without a choice of its own the program gets what the cgroup allows.</summary>
+    private static void SetFinalAffinity(PlanContext context, ExecCpuAffinity? affinity)
+    {
+        var cpus = string.IsNullOrEmpty(affinity?.Final) ? null : affinity.Final;
+        if (cpus is not null || !string.IsNullOrEmpty(affinity?.Initial))
+        {
+            context.B.Call(
+                new Note("run on CPUs {0}", cpus ?? "of the container"), SystemCall.SchedSetAffinity, 0, Scheduling.AffinitySize,
+                Scheduling.Affinity(context.Plan, cpus));
+        }
     }
 
     private static NamespaceKind Spaces(PlanContext context)

@@ -18,8 +18,10 @@ internal static class ForkSteps
         var joinsUser = JoinOf(context, NamespaceKind.User).Fd >= 0;
         var pid = JoinOf(context, NamespaceKind.Pid);
 
-        // With a user namespace to join first, what is new is made inside it (ForkInside).
-        return Fork(context, joinsUser ? 0 : flags, joinsUser ? ("", -1) : pid);
+        // With a user namespace to join first, what is new is made inside it (ForkInside); so it is with a new time namespace, which
+        // only the children of its maker are in.
+        return Fork(
+            context, joinsUser ? 0 : context.HasNew(NamespaceKind.Time) ? flags & NamespaceKind.User : flags, joinsUser ? ("", -1) : pid);
     }
 
     /// <summary>The fork for a process that joins a container.</summary>
@@ -37,6 +39,7 @@ internal static class ForkSteps
         var all = plan.Longs(-1);
         var saved = plan.Longs(0);
         var child = new Label();
+        var affinity = SetInitialAffinity(context);
         b.Call(new Note("block signals"), SystemCall.RtSigprocmask, SetMask, all, saved, 8);
         if (pidJoin.Fd >= 0)
         {
@@ -53,8 +56,31 @@ internal static class ForkSteps
         }
 
         b.Call(new Note("restore signals"), SystemCall.RtSigprocmask, SetMask, saved, 0, 8);
+        if (affinity != 0)
+        {
+            b.Call(new Note("return to the own CPUs"), SystemCall.SchedSetAffinity, 0, Scheduling.AffinitySize, affinity);
+        }
+
         b.Return();
         return child;
+    }
+
+    /// <summary>
+    /// exec may start on chosen CPUs even before it enters the container's cgroup, and with cgroup v2 that is its birth: so the parent goes
+    /// there first. Returns where the parent's own CPUs are kept; 0 where none are chosen.
+    /// </summary>
+    private static nint SetInitialAffinity(PlanContext context)
+    {
+        if (context.Inputs.InitialCpus is not { Length: > 0 } cpus)
+        {
+            return 0;
+        }
+
+        var own = context.Plan.Reserve(Scheduling.AffinitySize);
+        context.B.Call(new Note("remember the own CPUs"), SystemCall.SchedGetAffinity, 0, Scheduling.AffinitySize, own);
+        context.B.Call(
+            new Note("start on CPUs {0}", cpus), SystemCall.SchedSetAffinity, 0, Scheduling.AffinitySize, Scheduling.Affinity(context.Plan, cpus));
+        return own;
     }
 
     /// <summary>What the child does before all else.</summary>
@@ -68,16 +94,18 @@ internal static class ForkSteps
     }
 
     /// <summary>
-    /// After a user namespace was joined, a second fork makes the other namespaces as its property, and enters a joined pid namespace.
+    /// After a user namespace was joined, a second fork makes the other namespaces as its property, and enters a joined pid namespace. It also
+    /// enters a new time namespace, whose clocks are set by then.
     /// </summary>
     public static void ForkInside(PlanContext context)
     {
-        if (JoinOf(context, NamespaceKind.User).Fd < 0)
+        var joinsUser = JoinOf(context, NamespaceKind.User).Fd >= 0;
+        if (!joinsUser && !context.HasNew(NamespaceKind.Time))
         {
             return;
         }
 
-        if (JoinOf(context, NamespaceKind.Pid) is { Fd: >= 0 } pid)
+        if (joinsUser && JoinOf(context, NamespaceKind.Pid) is { Fd: >= 0 } pid)
         {
             context.B.Call(new Note("join pid namespace {0}", pid.Path), SystemCall.Setns, pid.Fd, (nint)NamespaceKind.Pid);
         }

@@ -51,9 +51,7 @@ internal static class MountSteps
     {
         var b = context.B;
         var plan = context.Plan;
-        var source = mount.Source ?? throw new RuntimeException(
-            RuntimeError.InvalidConfig, $"bind mount on {mount.Destination} has no source");
-        source = Path.IsPathRooted(source) ? source : Path.GetFullPath(source, context.Inputs.Bundle);
+        var source = Source(mount, context.Inputs.Bundle);
         var note = new Note("mount {0} on {1}", source, destination);
         if (prepared is { } fd)
         {
@@ -79,6 +77,14 @@ internal static class MountSteps
 
         context.Close(context.Source);
         context.Close(context.Target);
+    }
+
+    /// <summary>Absolute, or relative to the bundle.</summary>
+    public static string Source(Mount mount, string bundle)
+    {
+        var source = mount.Source ?? throw new RuntimeException(
+            RuntimeError.InvalidConfig, $"bind mount on {mount.Destination} has no source");
+        return Path.IsPathRooted(source) ? source : Path.GetFullPath(source, bundle);
     }
 
     /// <summary>A directory's target is made a directory, any other's an empty file.</summary>
@@ -158,6 +164,7 @@ internal static class MountSteps
             b.Call(note, SystemCall.Statx, context.Target, plan.Utf8Empty, AtEmptyPath, 2, context.StatBuffer);
             b.Load16(context.File, context.StatBuffer + 28, 0xfff);
             MountOnTarget(context, mount, type, options, note);
+            CopyUp(context, type, destination, options);
             context.Close(context.Target);
             context.Open(context.Target, destination, directory: true, note);
             b.Call(new Note("keep the mode of {0}", destination), SystemCall.Fchmodat, context.Target, plan.Text("."), context.File);
@@ -172,11 +179,14 @@ internal static class MountSteps
         }
 
         MountOnTarget(context, mount, type, options, note);
+        CopyUp(context, type, destination, options);
         b.Mark(mounted);
-        if (options.Propagation.Count > 0 || options.RecursiveSet != 0 || options.RecursiveClear != 0)
+        var labelTop = type == "mqueue" && !string.IsNullOrEmpty(context.Spec.Linux?.MountLabel);
+        if (options.Propagation.Count > 0 || options.RecursiveSet != 0 || options.RecursiveClear != 0 || labelTop)
         {
             context.Close(context.Target);
             context.Open(context.Target, destination, directory: true, note);
+            LabelTop(context, type, destination, context.Target);
             Restrict(context, context.Target, options.RecursiveSet, options.RecursiveClear, recursive: true, note);
             foreach (var propagation in options.Propagation)
             {
@@ -191,9 +201,51 @@ internal static class MountSteps
     private static void MountOnTarget(PlanContext context, Mount mount, string type, MountOptions options, Note note)
     {
         var plan = context.Plan;
+        var data = Labelled(options.Data, type, context.Spec.Linux?.MountLabel);
+        var flags = options.CopyUp ? options.Flags & ~MountFlags.ReadOnly : options.Flags;
         context.B.Call(note, SystemCall.Fchdir, context.Target);
         context.B.Call(
             note, SystemCall.Mount, plan.Text(string.IsNullOrEmpty(mount.Source) ? type : mount.Source), plan.Text("."), plan.Text(type),
-            (nint)options.Flags, options.Data.Length == 0 ? 0 : plan.Text(options.Data));
+            (nint)flags, data.Length == 0 ? 0 : plan.Text(data));
+    }
+
+    /// <summary>The kernel's own trees have labels of their own; message queues take one only once they are mounted.</summary>
+    internal static string Labelled(string data, string type, string? label) =>
+        string.IsNullOrEmpty(label) || type is "proc" or "sysfs" or "mqueue" or "cgroup" or "cgroup2" ? data
+        : $"{data}{(data.Length > 0 ? "," : "")}context=\"{label}\"";
+
+    private static void LabelTop(PlanContext context, string type, string destination, Register top)
+    {
+        if (type == "mqueue" && context.Spec.Linux?.MountLabel is { Length: > 0 } label)
+        {
+            var note = new Note("label {0} {1}", destination, label);
+            context.B.Call(note, SystemCall.Fchdir, top);
+            context.B.Call(
+                note, SystemCall.Setxattr, context.Plan.Text("."), context.Plan.Text("security.selinux"), context.Plan.Text(label),
+                System.Text.Encoding.UTF8.GetByteCount(label) + 1, 0);
+        }
+    }
+
+    /// <summary>
+    /// The parent copies what the new tmpfs covers into it: between fork and exec there is no loop over directories to be had.
+    /// </summary>
+    private static void CopyUp(PlanContext context, string type, string destination, MountOptions options)
+    {
+        if (!options.CopyUp || type != "tmpfs")
+        {
+            return;
+        }
+
+        var note = new Note("copy what was in {0} into its tmpfs", destination);
+        context.Open(context.Source, destination, directory: true, note);
+        TerminalSteps.SendDescriptor(context, ReportKind.CopyFrom, context.Target, note);
+        TerminalSteps.SendDescriptor(context, ReportKind.CopyTo, context.Source, note);
+        context.Synchronize(ReportKind.CopyUp, note);
+        if ((options.Flags & MountFlags.ReadOnly) != 0)
+        {
+            Restrict(context, context.Source, MountAttributes.ReadOnly, 0, recursive: false, note);
+        }
+
+        context.Close(context.Source);
     }
 }

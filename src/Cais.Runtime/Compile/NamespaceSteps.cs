@@ -34,7 +34,7 @@ internal static class NamespaceSteps
         }
 
         // A cgroup namespace starts at the cgroup its first member is in, so that one must have been entered before.
-        // A time namespace's offsets are set before anything runs in it; execve enters it.
+        // A time namespace's offsets are set before anything runs in it: its first process is born by ForkInside.
         return flags & ~(NamespaceKind.Cgroup | NamespaceKind.Time);
     }
 

@@ -56,6 +56,9 @@ internal sealed record LaunchInputs
     /// <summary>exec: the container's first process, whose namespaces are joined.</summary>
     public int TargetPidFd { get; init; } = -1;
 
+    /// <summary>exec: CPUs to start on, before the container's cgroup is entered; empty for any.</summary>
+    public string? InitialCpus { get; init; }
+
     /// <summary>Mounts by index that were made ready beforehand (id-mapped ones).</summary>
     public IReadOnlyDictionary<int, int> PreparedMounts { get; init; } = new Dictionary<int, int>();
 

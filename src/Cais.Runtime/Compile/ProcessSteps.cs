@@ -215,7 +215,7 @@ internal static class ProcessSteps
         ulong mask = 0;
         foreach (var name in names ?? [])
         {
-            // Names that neither we nor, presumably, the kernel know are left out, as the specification asks.
+            // Names that neither we nor, presumably, the kernel know are left out; Container.Warnings has them.
             var number = CapabilityNames.Number(name);
             mask |= number < 0 ? 0 : 1UL << number;
         }

@@ -14,6 +14,26 @@ internal static class Scheduling
         "SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX",
     ];
 
+    /// <summary>Bytes of a CPU set: 1,024 CPUs.</summary>
+    public const int AffinitySize = 128;
+
+    /// <summary>A CPU set; null for all that the cgroup allows.</summary>
+    public static nint Affinity(LaunchPlan plan, string? cpus)
+    {
+        var words = new long[AffinitySize / sizeof(long)];
+        if (cpus is null)
+        {
+            Array.Fill(words, -1);
+        }
+
+        foreach (var cpu in CpuList.Parse(cpus ?? "", (AffinitySize * 8) - 1))
+        {
+            words[cpu / 64] |= 1L << (cpu % 64);
+        }
+
+        return plan.Longs(words);
+    }
+
     public static nint Attributes(LaunchPlan plan, Scheduler scheduler)
     {
         var policy = Array.IndexOf(Policies, scheduler.Policy);

@@ -76,6 +76,15 @@ internal static class SeccompCompiler
         foreach (var rule in profile.Syscalls ?? [])
         {
             hasListener |= Action(rule.Action, rule.ErrnoRet) == Notify;
+            if (rule.Names.Count == 0)
+            {
+                throw Invalid("a seccomp rule names no system call");
+            }
+        }
+
+        if (!string.IsNullOrEmpty(profile.ListenerMetadata) && string.IsNullOrEmpty(profile.ListenerPath))
+        {
+            throw Invalid("seccomp.listenerMetadata needs seccomp.listenerPath");
         }
 
         if (hasListener && string.IsNullOrEmpty(profile.ListenerPath))
@@ -217,6 +226,11 @@ internal static class SeccompCompiler
         if (data > DataMask)
         {
             throw Invalid($"seccomp errnoRet {data} is too large");
+        }
+
+        if (data is not null && name is not ("SCMP_ACT_ERRNO" or "SCMP_ACT_TRACE"))
+        {
+            throw Invalid($"seccomp action {name} has no errnoRet: only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do");
         }
 
         return name switch

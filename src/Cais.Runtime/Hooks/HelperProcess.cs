@@ -18,11 +18,22 @@ internal static class HelperProcess
     {
         using var output = Files.Memory("output");
         using var nothing = input is null ? Files.Open("/dev/null", OpenFlags.ReadOnly) : null;
+        using var own = inside is null ? null : OpenNamespaces.ForExec();
         var (parent, child) = MessageSocket.Pair();
         using (parent)
         {
-            using var plan = Compile(
-                path, arguments, environment, (input ?? nothing!).Number, output.Number, child.Number, inside?.Number ?? -1, spaces);
+            using var plan = Compile(path, arguments, environment, spaces, new LaunchInputs
+            {
+                Spec = new Spec(),
+                Id = "",
+                Bundle = "/",
+                RootPath = "/",
+                ReportFd = child.Number,
+                ParentFd = parent.Number,
+                Streams = ((input ?? nothing!).Number, output.Number, output.Number),
+                TargetPidFd = inside?.Number ?? -1,
+                OwnPidNamespaceFd = own?.OwnPid ?? -1,
+            });
             var (_, pidFd) = Launcher.Run(plan, parent, child, new LaunchEvents());
             using (pidFd)
             {
@@ -51,29 +62,30 @@ internal static class HelperProcess
     }
 
     private static LaunchPlan Compile(
-        string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, int input, int output, int report, int inside,
-        NamespaceKind spaces)
+        string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, NamespaceKind spaces, LaunchInputs inputs)
     {
         var plan = new LaunchPlan();
-        var context = new PlanContext(plan, new LaunchInputs
-        {
-            Spec = new Spec(),
-            Id = "",
-            Bundle = "/",
-            RootPath = "/",
-            ReportFd = report,
-            Streams = (input, output, output),
-        });
-        var start = ForkSteps.Fork(context, 0);
+        var context = new PlanContext(plan, inputs);
         var b = context.B;
-        b.Mark(start);
-        if (inside >= 0 && spaces != 0)
+
+        // As exec enters a container: see ExecPlan.
+        var hasUser = (spaces & NamespaceKind.User) != 0;
+        ForkSteps.BeginChild(context, ForkSteps.Fork(context, (spaces & NamespaceKind.Pid) != 0 && !hasUser));
+        if (spaces != 0)
         {
-            b.Call(new Note("join the container's namespaces"), SystemCall.Setns, inside, (nint)spaces);
+            b.Call(
+                new Note("join the container's namespaces"), SystemCall.Setns, inputs.TargetPidFd,
+                (nint)(hasUser ? spaces : spaces & ~NamespaceKind.Pid));
+        }
+
+        if (hasUser)
+        {
+            NamespaceSteps.BecomeRoot(context);
+            ForkSteps.Succeed(context, 0);
         }
 
         ExecutableSteps.SetStreams(context, 0);
-        ExecutableSteps.CloseDescriptors(context, report);
+        ExecutableSteps.CloseDescriptors(context, inputs.ReportFd);
         ExitSteps.RestoreSignals(context);
         b.Call(new Note("exec: \"{0}\"", path), SystemCall.Execve, plan.Text(path), plan.TextArray(arguments), plan.TextArray(environment));
         return plan;

@@ -14,11 +14,6 @@ internal static class HookRunner
     {
         foreach (var hook in hooks ?? [])
         {
-            if (!Path.IsPathRooted(hook.Path))
-            {
-                throw new RuntimeException(RuntimeError.Hook, $"{kind} hook {hook.Path}: the path must be absolute");
-            }
-
             using var input = Files.Memory("state");
             Files.Write(input, state.ToUtf8());
             Files.SeekToStart(input);

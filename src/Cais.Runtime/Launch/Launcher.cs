@@ -11,6 +11,7 @@ internal sealed record LaunchEvents
     public Action<int>? RunHooks { get; init; }
     public Action<int>? MoveInterfaces { get; init; }
     public Func<int, string>? FindHome { get; init; }
+    public Action<FileDescriptor, FileDescriptor>? CopyUp { get; init; }
     public Action<FileDescriptor>? Terminal { get; init; }
     public Action<FileDescriptor, int>? SeccompListener { get; init; }
 }
@@ -35,15 +36,7 @@ internal static unsafe class Launcher
         catch
         {
             Pidfd.Signal(pidFd, Signals.Kill);
-            try
-            {
-                Pidfd.Wait(pidFd);
-            }
-            catch (LinuxException e) when (e.Errno == Errno.ECHILD)
-            {
-                // Somebody who reaps all children was faster.
-            }
-
+            Pidfd.Reap(pidFd);
             pidFd.Dispose();
             throw;
         }
@@ -75,6 +68,7 @@ internal static unsafe class Launcher
     private static void Converse(LaunchPlan plan, FileDescriptor socket, ref int pid, ref FileDescriptor pidFd, LaunchEvents events)
     {
         Span<byte> buffer = stackalloc byte[FailureReport.HeaderSize + 256];
+        FileDescriptor? copyFrom = null, copyTo = null;
         while (true)
         {
             var length = MessageSocket.Receive(socket, buffer, out var passed);
@@ -86,6 +80,21 @@ internal static unsafe class Launcher
             var words = MemoryMarshal.Cast<byte, int>(buffer);
             switch ((ReportKind)words[0])
             {
+                case ReportKind.CopyFrom:
+                    copyFrom = passed;
+                    break;
+                case ReportKind.CopyTo:
+                    copyTo = passed;
+                    break;
+                case ReportKind.CopyUp when copyFrom is not null && copyTo is not null:
+                    using (copyFrom)
+                    using (copyTo)
+                    {
+                        events.CopyUp?.Invoke(copyFrom, copyTo);
+                    }
+
+                    Files.Write(socket, [1]);
+                    break;
                 case ReportKind.Ready:
                     return;
                 case ReportKind.MapIds:
@@ -107,7 +116,11 @@ internal static unsafe class Launcher
                     events.Terminal?.Invoke(passed);
                     break;
                 case ReportKind.SeccompListener when passed is not null:
-                    events.SeccompListener?.Invoke(passed, pid);
+                    using (passed)
+                    {
+                        events.SeccompListener?.Invoke(passed, pid);
+                    }
+
                     break;
                 case ReportKind.Successor:
                     Pidfd.Wait(pidFd);

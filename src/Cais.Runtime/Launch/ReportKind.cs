@@ -29,4 +29,13 @@ internal enum ReportKind
 
     /// <summary>Waits for network interfaces to be moved in.</summary>
     MoveInterfaces,
+
+    /// <summary>The directory that a new tmpfs covers comes with it.</summary>
+    CopyFrom,
+
+    /// <summary>The tmpfs comes with it.</summary>
+    CopyTo,
+
+    /// <summary>Waits for the one to be copied into the other.</summary>
+    CopyUp,
 }

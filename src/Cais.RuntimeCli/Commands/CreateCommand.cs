@@ -8,7 +8,8 @@ internal static class CreateCommand
 {
     public static int Create(Invocation invocation, Arguments options)
     {
-        using var container = Make(invocation, options, detach: true);
+        using var container = Make(invocation, options, "create", detach: true);
+        Warn(invocation, container);
         return 0;
     }
 

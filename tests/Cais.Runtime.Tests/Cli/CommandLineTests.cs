@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Cais.Oci.Runtime;
+using Cais.Runtime.Tests.Specification;
 using Cais.Runtime.Tests.Support;
 using Cais.Testing;
 
@@ -45,6 +46,8 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    [Sentence("runtime.md", "scope")]
+    [Sentence("runtime.md", "operations")]
     public async Task Create_start_state_kill_delete_work_from_separate_processes()
     {
         Write(_bundle.Spec("sleep", "1000"));
@@ -120,6 +123,39 @@ public sealed class CommandLineTests : IDisposable
         var ended = Run(arguments);
         Assert.Equal(1, ended.Code);
         Assert.Contains("Incorrect Usage", ended.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("state")]
+    [InlineData("create")]
+    [InlineData("start")]
+    [InlineData("kill")]
+    [InlineData("delete")]
+    [Sentence("runtime.md", "query-id")]
+    [Sentence("runtime.md", "create-arguments")]
+    [Sentence("runtime.md", "start-id")]
+    [Sentence("runtime.md", "kill-id")]
+    [Sentence("runtime.md", "delete-id")]
+    public void Operations_want_to_know_which_container(string command)
+    {
+        var ended = Run(command);
+        Assert.Equal(1, ended.Code);
+        Assert.Contains("requires a minimum of 1 argument", ended.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("state")]
+    [InlineData("start")]
+    [InlineData("kill")]
+    [InlineData("delete")]
+    [Sentence("runtime.md", "query-unknown")]
+    [Sentence("runtime.md", "start-unknown")]
+    [Sentence("runtime.md", "delete-unknown")]
+    public void Operations_on_a_container_that_is_not_there_fail(string command)
+    {
+        var ended = Run(command, "nonesuch");
+        Assert.Equal(1, ended.Code);
+        Assert.Contains("container \"nonesuch\" does not exist", ended.Error, StringComparison.Ordinal);
     }
 
     [Fact]

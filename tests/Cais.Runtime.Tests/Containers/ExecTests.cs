@@ -125,4 +125,28 @@ public sealed class ExecTests : IDisposable
         Assert.Contains("100000", result.Output, StringComparison.Ordinal);
         Assert.Contains("sleep", result.Output, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Runs_on_the_chosen_cpus_in_the_end_or_on_the_containers()
+    {
+        Assert.SkipUnless(Environment.ProcessorCount > 1, "one CPU leaves no choice");
+        using var container = Running();
+        string Cpus(ExecCpuAffinity affinity) => TestBundle.Exec(
+            container, TestSpec.Process("grep", "Cpus_allowed_list", "/proc/self/status") with { ExecCpuAffinity = affinity }).Output.Split('\t')[1].Trim();
+        var all = TestBundle.Exec(container, "grep", "Cpus_allowed_list", "/proc/self/status").Output.Split('\t')[1].Trim();
+        Assert.Equal("1", Cpus(new ExecCpuAffinity { Initial = "0", Final = "1" }));
+        Assert.Equal("0", Cpus(new ExecCpuAffinity { Final = "0" }));
+        Assert.Equal(all, Cpus(new ExecCpuAffinity { Initial = "0" }));
+
+        // The thread that forked has its own CPUs back.
+        Assert.DoesNotContain("Cpus_allowed_list:\t0\n", File.ReadAllText("/proc/thread-self/status"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Cpus_that_are_no_list_are_refused()
+    {
+        using var container = Running();
+        var error = Assert.Throws<RuntimeException>(() => TestBundle.Exec(container, TestSpec.Process("true") with { ExecCpuAffinity = new ExecCpuAffinity { Initial = "0-" } }));
+        Assert.Contains("not a list of numbers", error.Message, StringComparison.Ordinal);
+    }
 }

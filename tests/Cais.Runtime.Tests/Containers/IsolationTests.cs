@@ -1,6 +1,7 @@
 using System.Text;
 using Cais.Linux;
 using Cais.Oci.Runtime;
+using Cais.Runtime.Tests.Specification;
 using Cais.Runtime.Tests.Support;
 
 namespace Cais.Runtime.Tests.Containers;
@@ -155,6 +156,7 @@ public sealed class IsolationTests : IDisposable
     }
 
     [Fact]
+    [Sentence("config-linux.md", "device-mismatch")]
     public void CVE_2025_31133_a_replaced_dev_null_masks_nothing_else()
     {
         // Without a /dev of its own, the container brings the image's: /dev/null there is a link to something worth writing to.

@@ -1,71 +1,17 @@
 using Cais.Linux;
 using Cais.Oci.Runtime;
+using Cais.Runtime.Tests.Specification;
 using Cais.Runtime.Tests.Support;
 
 namespace Cais.Runtime.Tests.Containers;
 
-/// <summary>Hooks, namespaces by path, user namespaces, terminals, and what is left after failures.</summary>
+/// <summary>Namespaces by path, user namespaces, terminals, and what is left after failures.</summary>
 [Trait("Tier", "integration")]
 public sealed class LifecycleTests : IDisposable
 {
     private readonly TestBundle _bundle = new();
 
     public void Dispose() => _bundle.Dispose();
-
-    private string Log => Path.Combine(_bundle.Directory, "log");
-
-    private Hook Note(string word, bool readState = true) => new()
-    {
-        Path = "/bin/sh",
-        Args = ["sh", "-c", readState ? $"echo {word} $(tr ',' '\\n' | grep -o '\"status\":\"[a-z]*\"') >> {Log}" : $"echo {word} >> {Log}"],
-        Env = ["PATH=/usr/bin:/bin"],
-    };
-
-    [Fact]
-    public void Hooks_run_in_order_with_the_state_on_their_input()
-    {
-        var spec = _bundle.Spec("true") with
-        {
-            Hooks = new Oci.Runtime.Hooks
-            {
-                Prestart = [Note("prestart")],
-                CreateRuntime = [Note("createRuntime")],
-                CreateContainer = [Note("createContainer")],
-                Poststart = [Note("poststart")],
-                Poststop = [Note("poststop")],
-            },
-        };
-        Assert.Equal(0, _bundle.Run(spec).Status.ShellCode);
-        Assert.Equal(
-            [
-                "prestart \"status\":\"creating\"", "createRuntime \"status\":\"creating\"", "createContainer \"status\":\"creating\"",
-                "poststart \"status\":\"running\"", "poststop \"status\":\"stopped\"",
-            ],
-            File.ReadAllLines(Log));
-    }
-
-    [Fact]
-    public void Start_container_hooks_run_inside_before_the_program()
-    {
-        var spec = _bundle.Spec("cat", "/seen") with
-        {
-            Hooks = new Oci.Runtime.Hooks { StartContainer = [new Hook { Path = "/bin/sh", Args = ["sh", "-c", "hostname > /seen"], Env = ["PATH=/bin"] }] },
-        };
-        Assert.Equal("harbour\n", _bundle.Run(spec).Output);
-    }
-
-    [Fact]
-    public void Create_container_hooks_see_the_containers_mounts_and_the_hosts_paths()
-    {
-        var spec = _bundle.Spec("cat", "/seen") with
-        {
-            Hooks = new Oci.Runtime.Hooks
-            {
-                CreateContainer = [new Hook { Path = "/bin/sh", Args = ["sh", "-c", $"mount | grep -c ' {_bundle.Rootfs}/proc ' > {_bundle.Rootfs}/seen"], Env = ["PATH=/usr/bin:/bin"] }],
-            },
-        };
-        Assert.Equal("1\n", _bundle.Run(spec).Output);
-    }
 
     [Fact]
     public void A_hook_that_fails_stops_the_creation_and_is_quoted()
@@ -80,27 +26,7 @@ public sealed class LifecycleTests : IDisposable
     }
 
     [Fact]
-    public void A_hook_that_takes_too_long_is_killed()
-    {
-        var spec = _bundle.Spec("true") with
-        {
-            Hooks = new Oci.Runtime.Hooks { Prestart = [new Hook { Path = "/bin/sleep", Args = ["sleep", "1000"], Timeout = 1 }] },
-        };
-        Assert.Equal("prestart hook /bin/sleep did not end within 1 s", Assert.Throws<RuntimeException>(() => _bundle.Create(spec)).Message);
-    }
-
-    [Fact]
-    public void A_poststop_hook_that_fails_is_only_a_warning()
-    {
-        var spec = _bundle.Spec("true") with { Hooks = new Oci.Runtime.Hooks { Poststop = [new Hook { Path = "/bin/false" }] } };
-        using var container = _bundle.Create(spec);
-        container.Start();
-        Pidfd.Wait(container.PidFd!);
-        container.Delete();
-        Assert.Single(container.Warnings);
-    }
-
-    [Fact]
+    [Sentence("config-linux.md", "namespace-path-joined")]
     public void Namespaces_are_joined_by_path()
     {
         var path = Path.Combine(_bundle.Directory, "netns");
@@ -138,6 +64,7 @@ public sealed class LifecycleTests : IDisposable
     }
 
     [Fact]
+    [Sentence("config-linux.md", "namespace-path-kind")]
     public void A_path_of_the_wrong_kind_is_refused()
     {
         var error = Assert.Throws<RuntimeException>(() => _bundle.Create(_bundle.Spec("true").With(linux => linux with
@@ -165,6 +92,55 @@ public sealed class LifecycleTests : IDisposable
     }
 
     [Fact]
+    public void A_time_namespace_is_joined_by_path_and_by_exec()
+    {
+        using var first = _bundle.Create(_bundle.Spec("sleep", "1000").With(linux => linux with
+        {
+            Namespaces = [.. linux.Namespaces!, new LinuxNamespace { Type = "time" }],
+            TimeOffsets = new TimeOffsets { Monotonic = new TimeOffset { Secs = 7, Nanosecs = 5 }, Boottime = new TimeOffset { Secs = 1_000_000_000 } },
+        }));
+        first.Start();
+        Assert.Equal(1, int.Parse(TestBundle.Exec(first, "sh", "-c", "echo $(($(cut -d. -f1 /proc/uptime) > 1000000000))").Output, System.Globalization.CultureInfo.InvariantCulture));
+        using var second = new TestBundle();
+        var text = second.Shell("readlink /proc/self/ns/time; cat /proc/self/timens_offsets; echo $$", spec => spec.With(linux => linux with
+        {
+            Namespaces = [.. linux.Namespaces!, new LinuxNamespace { Type = "time", Path = $"/proc/{first.Pid}/ns/time" }],
+        }));
+        Assert.StartsWith(new FileInfo($"/proc/{first.Pid}/ns/time").LinkTarget!, text, StringComparison.Ordinal);
+        Assert.Contains("monotonic           7         5", text, StringComparison.Ordinal);
+        Assert.EndsWith("\n1", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_time_namespace_belongs_to_a_new_user_namespace()
+    {
+        _bundle.MapRootfs(100_000);
+        var text = _bundle.Shell("echo $$; cat /proc/self/timens_offsets", spec => TestSpec.WithUserNamespace(spec).With(linux => linux with
+        {
+            Namespaces = [.. linux.Namespaces!, new LinuxNamespace { Type = "time" }],
+            TimeOffsets = new TimeOffsets { Monotonic = new TimeOffset { Secs = 77 } },
+        }));
+        Assert.StartsWith("1\nmonotonic          77", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_user_namespace_is_joined_by_path_with_others_made_inside_it()
+    {
+        _bundle.MapRootfs(100_000);
+        using var first = _bundle.Create(TestSpec.WithUserNamespace(_bundle.Spec("sleep", "1000")));
+        first.Start();
+        using var second = new TestBundle();
+        second.MapRootfs(100_000);
+        var text = second.Shell("readlink /proc/self/ns/user; cat /proc/self/uid_map; id -u; echo $$; hostname other; hostname", spec => spec.With(linux => linux with
+        {
+            Namespaces = [.. linux.Namespaces!, new LinuxNamespace { Type = "user", Path = $"/proc/{first.Pid}/ns/user" }],
+        }).With(process => process with { Capabilities = new Capabilities { Bounding = ["CAP_SYS_ADMIN"], Permitted = ["CAP_SYS_ADMIN"], Effective = ["CAP_SYS_ADMIN"] } }));
+        Assert.StartsWith(new FileInfo($"/proc/{first.Pid}/ns/user").LinkTarget!, text, StringComparison.Ordinal);
+        Assert.Contains("100000      65536", text, StringComparison.Ordinal);
+        Assert.EndsWith("\n0\n1\nother", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_time_namespace_has_its_own_clock()
     {
         var uptime = _bundle.Shell("cat /proc/uptime", spec => spec.With(linux => linux with
@@ -176,6 +152,7 @@ public sealed class LifecycleTests : IDisposable
     }
 
     [Fact]
+    [Sentence("config-linux.md", "console")]
     public void A_terminal_works_and_is_the_containers_console()
     {
         var spec = _bundle.Spec("sh", "-c", "tty; stty size; echo hello > /dev/console; exit 5")
@@ -187,6 +164,8 @@ public sealed class LifecycleTests : IDisposable
     }
 
     [Fact]
+    [Sentence("config.md", "root-exists")]
+    [Sentence("runtime.md", "environment-error")]
     public void A_root_directory_that_is_missing_is_told()
     {
         var spec = _bundle.Spec("true") with { Root = new Root { Path = "nonesuch" } };

@@ -1,5 +1,6 @@
 using Cais.Linux;
 using Cais.Oci.Runtime;
+using Cais.Runtime.Tests.Specification;
 using Cais.Runtime.Tests.Support;
 using Cais.Testing;
 
@@ -35,6 +36,8 @@ public sealed class RunTests : IDisposable
         Assert.Equal("lo", _bundle.Shell("ls /sys/class/net"));
 
     [Fact]
+    [Sentence("config-linux.md", "default-devices")]
+    [Sentence("runtime-linux.md", "dev-links")]
     public void Default_devices_and_links_exist_and_work()
     {
         var listing = _bundle.Shell("cd /dev; ls; for l in fd stdin stdout stderr ptmx; do readlink $l; done; head -c 4 /dev/zero | wc -c; echo x > /dev/null; stat -c %a:%t:%T null zero full random urandom tty");
@@ -57,6 +60,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    [Sentence("config-linux.md", "devices-available")]
     public void Additional_devices_are_made_with_their_owner_and_mode()
     {
         var text = _bundle.Shell("stat -c %F:%a:%u:%g:%t:%T /dev/fuse /var/run/pipe", spec => spec.With(linux => linux with
@@ -81,6 +85,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    [Sentence("config.md", "root-readonly")]
     public void A_read_only_root_cannot_be_written_but_its_mounts_can()
     {
         var spec = _bundle.Spec("sh", "-c", "touch /x; touch /dev/shm/y && echo fine") with { Root = new Root { Path = "rootfs", Readonly = true } };
@@ -90,6 +95,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    [Sentence("runtime-linux.md", "descriptors")]
     public void Nothing_of_the_runtime_is_left_in_the_program()
     {
         var status = _bundle.Shell("cat /proc/self/status; ls /proc/self/fd");
@@ -155,6 +161,9 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    [Sentence("config.md", "rlimit-soft")]
+    [Sentence("config.md", "rlimit-hard")]
+    [Sentence("config.md", "rlimit-succeeds")]
     public void Limits_are_set()
     {
         Assert.Equal("512\n1024", _bundle.Shell("ulimit -Sn; ulimit -Hn", spec => spec.With(process => process with
@@ -178,6 +187,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    [Sentence("config.md", "oom-score-set")]
     public void The_oom_score_is_adjusted() =>
         Assert.Equal("500", _bundle.Shell("cat /proc/self/oom_score_adj", spec => spec.With(process => process with { OomScoreAdj = 500 })));
 
@@ -186,6 +196,8 @@ public sealed class RunTests : IDisposable
     [InlineData("/nonesuch", "exec: \"/nonesuch\": no such file or directory")]
     [InlineData("/etc/passwd", "exec: \"/etc/passwd\": permission denied")]
     [InlineData("/etc", "exec: \"/etc\": permission denied")]
+    [Sentence("runtime.md", "errors-leave-nothing")]
+    [Sentence("runtime.md", "create-cannot-apply")]
     public void A_program_that_cannot_be_run_is_told_at_creation_and_nothing_is_left(string program, string message)
     {
         var error = Assert.Throws<RuntimeException>(() => _bundle.Create(_bundle.Spec(program)));
@@ -206,6 +218,8 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    [Sentence("runtime.md", "id-unique")]
+    [Sentence("runtime.md", "create-id")]
     public void Id_that_is_in_use_is_refused()
     {
         using var first = _bundle.Create(_bundle.Spec("sleep", "100"));
@@ -219,10 +233,19 @@ public sealed class RunTests : IDisposable
     [InlineData("..")]
     [InlineData("a/b")]
     [InlineData("a b")]
+    [Sentence("runtime.md", "create-id")]
     public void Ids_that_could_leave_the_state_root_are_refused(string id) =>
         Assert.Throws<RuntimeException>(() => _bundle.Runtime.Create(_bundle.Request(_bundle.Spec("true")) with { Id = id }));
 
     [Fact]
+    [Sentence("runtime.md", "start-not-created")]
+    [Sentence("runtime.md", "delete-not-stopped")]
+    [Sentence("runtime.md", "kill-not-running")]
+    [Sentence("runtime.md", "kill-sends")]
+    [Sentence("runtime.md", "query-unknown")]
+    [Sentence("runtime.md", "query-returns")]
+    [Sentence("runtime.md", "runs-program")]
+    [Sentence("runtime.md", "start-runs")]
     public async Task Life_goes_from_created_over_running_to_stopped()
     {
         using var container = _bundle.Create(_bundle.Spec("sleep", "100"));

@@ -18,7 +18,13 @@ internal static class BusyboxRoot
             Directory.CreateDirectory(Path.Combine(path, directory));
         }
 
-        File.Copy(Busybox, Path.Combine(path, "bin/busybox"));
+        // By another process: a descriptor of this one that is open for writing would travel into whatever other tests fork at the moment,
+        // and a program that somebody has open for writing cannot be executed.
+        using (var copy = System.Diagnostics.Process.Start("cp", [Busybox, Path.Combine(path, "bin/busybox")]))
+        {
+            copy.WaitForExit();
+        }
+
         File.SetUnixFileMode(Path.Combine(path, "bin/busybox"), (UnixFileMode)0x1ed);
         foreach (var applet in Applets)
         {
