@@ -8,8 +8,7 @@ internal static class CreateCommand
 {
     public static int Create(Invocation invocation, Arguments options)
     {
-        using var container = Make(invocation, options, "create", detach: true);
-        Warn(invocation, container);
+        using var container = Make(invocation, options, detach: true);
         return 0;
     }
 
