@@ -7,7 +7,6 @@ using Cais.BuildKit.Gateway;
 using Cais.BuildKit.Grpc;
 using Cais.BuildKit.Sessions;
 using Cais.Engine;
-using Cais.Engine.Builds;
 using Cais.Oci.Images;
 using Microsoft.AspNetCore.Http;
 

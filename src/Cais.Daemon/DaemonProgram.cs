@@ -81,8 +81,8 @@ internal static class DaemonProgram
             new NativeBuildEndpoints(engine).Map(router);
             new NetworkEndpoints(engine).Map(router);
             new VolumeEndpoints(engine).Map(router);
-            new SwarmEndpoints().Map(router);
-            new PluginEndpoints().Map(router);
+            SwarmEndpoints.Map(router);
+            PluginEndpoints.Map(router);
             new DebugEndpoints(engine).Map(router);
             var metrics = options.Metrics is null ? null : new DaemonMetrics(engine, system.Id);
             await using var metricsServer = metrics is null ? null : await MetricsServer.Start(metrics, options.Metrics!, ending.Token).ConfigureAwait(false);

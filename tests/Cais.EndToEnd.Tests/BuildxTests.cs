@@ -72,7 +72,7 @@ public sealed class BuildxTests(EngineFixture fixture) : IClassFixture<EngineFix
                     await connection.SendAsync("\0\0\0\x05\x0c\0\0\0\0"u8.ToArray());
                 }
             }
-        });
+        }, TestContext.Current.CancellationToken);
         (await Command.Run("gcc", ["-static", "-o", Path.Combine(_buildx.Context, "ask"), "-x", "c", "-"], Encoding.ASCII.GetBytes("""
             #include <stdio.h>
             #include <stdlib.h>
@@ -100,7 +100,7 @@ public sealed class BuildxTests(EngineFixture fixture) : IClassFixture<EngineFix
         Assert.Contains("agent said 12 in 9 bytes", seen, StringComparison.Ordinal);
         Assert.True(asked.Task.IsCompletedSuccessfully);
         agent.Dispose();
-        await answering.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAny(answering);
     }
 
     [Fact]
@@ -146,7 +146,7 @@ public sealed class BuildxTests(EngineFixture fixture) : IClassFixture<EngineFix
         _buildx.Write("for-amd64", "a");
         _buildx.Write("for-arm64", "b");
         await _buildx.Build("--platform", "linux/amd64,linux/arm64", "-t", "bx-multi", "--metadata-file", _buildx["meta.json"]);
-        using var metadata = JsonDocument.Parse(await File.ReadAllTextAsync(_buildx["meta.json"]));
+        using var metadata = JsonDocument.Parse(await File.ReadAllTextAsync(_buildx["meta.json"], TestContext.Current.CancellationToken));
         Assert.Contains("index", metadata.RootElement.GetProperty("containerimage.descriptor").GetProperty("mediaType").GetString()!, StringComparison.Ordinal);
         await _buildx.Build("--platform", "linux/amd64,linux/arm64", "--output", $"type=local,dest={_buildx["out"]}");
         Assert.Equal("a", File.ReadAllText(_buildx["out/linux_amd64/arch"]));

@@ -167,7 +167,7 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
         });
     }
 
-    private static Task SendTreesAsync(BuildJob job, SolvedBuild solved, int exporter, IReadOnlyDictionary<string, string> attributes, CancellationToken cancellation) =>
+    private static Task<int> SendTreesAsync(BuildJob job, SolvedBuild solved, int exporter, IReadOnlyDictionary<string, string> attributes, CancellationToken cancellation) =>
         job.Progress.ShowAsync("exporting to client directory", async vertex =>
         {
             var isSplit = solved.IsMultiPlatform && !(attributes.TryGetValue("platform-split", out var split) && split is "false" or "0");
@@ -193,7 +193,7 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
             return 0;
         });
 
-    private static Task SendTarAsync(BuildJob job, BuildResult result, int exporter, CancellationToken cancellation) =>
+    private static Task<int> SendTarAsync(BuildJob job, BuildResult result, int exporter, CancellationToken cancellation) =>
         job.Progress.ShowAsync("exporting to client tarball", async vertex =>
         {
             await using var file = MessageUpload.Create(Demand(job), exporter, new Dictionary<string, string>(), cancellation);

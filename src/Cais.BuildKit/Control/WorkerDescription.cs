@@ -1,4 +1,3 @@
-using Cais.Engine.Builds;
 using Cais.Oci.Images;
 using Moby.Buildkit.V1.Types;
 

@@ -6,7 +6,6 @@ using Cais.BuildKit.Grpc;
 using Cais.Linux;
 using Cais.Linux.FileSystem;
 using Fsutil.Types;
-using Google.Protobuf;
 
 namespace Cais.BuildKit.Files;
 
@@ -480,7 +479,7 @@ internal sealed class FileReceiver : IDisposable
         /// <summary>Whether there was something of that name.</summary>
         public bool Take(string name) => rest?.Remove(name) ?? false;
 
-        public IEnumerable<string> Rest() => rest ?? [];
+        public HashSet<string> Rest() => rest ?? [];
     }
 
     private sealed class OpenFile(FileDescriptor descriptor, Stat stat)

@@ -3,7 +3,6 @@ using System.Text.Json;
 using Cais.Build.Checks;
 using Cais.Build.Language;
 using Cais.Build.Patterns;
-using Cais.Build.Planning;
 using Cais.BuildKit.Builds;
 using Cais.BuildKit.Files;
 using Cais.BuildKit.Grpc;
@@ -14,7 +13,6 @@ using Moby.Buildkit.V1;
 using Pb;
 using ImageFormatException = Cais.Oci.Images.ImageFormatException;
 using Platform = Cais.Oci.Images.Platform;
-using Position = Cais.Build.Language.Position;
 
 namespace Cais.BuildKit.Frontend;
 
@@ -138,9 +136,10 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
         IReadOnlyDictionary<string, Definition> definitions,
         CancellationToken cancellation)
     {
-        foreach (var name in new[] { "context", "dockerfile" }.Where(definitions.ContainsKey))
+        var graph = definitions.ContainsKey("context") ? "context" : definitions.ContainsKey("dockerfile") ? "dockerfile" : null;
+        if (graph is not null)
         {
-            throw new GrpcException(GrpcStatusCode.Unimplemented, $"the {name} is given as a graph of operations, which is not supported: give a local directory");
+            throw new GrpcException(GrpcStatusCode.Unimplemented, $"the {graph} is given as a graph of operations, which is not supported: give a local directory");
         }
 
         var platforms = attributes.Platforms;

@@ -139,7 +139,7 @@ internal sealed class FrontendAttributes
         var text => throw Invalid($"invalid {name}: \"{text}\" is no number"),
     };
 
-    private IReadOnlyList<string> List(string name) => Value(name)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
+    private string[] List(string name) => Value(name)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
 
     private Dictionary<string, string> WithPrefix(string prefix) =>
         _values.Where(v => v.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(v => v.Key[prefix.Length..], v => v.Value);

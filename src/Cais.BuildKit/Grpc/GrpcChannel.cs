@@ -1,6 +1,5 @@
 using System.Net;
 using Google.Protobuf;
-using Google.Rpc;
 
 namespace Cais.BuildKit.Grpc;
 

@@ -2,7 +2,6 @@ using System.IO.Pipelines;
 using System.Net;
 using System.Threading.Channels;
 using Google.Protobuf;
-using Google.Rpc;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;

@@ -126,7 +126,7 @@ internal sealed record BuilderSettings
 
     private static JsonElement Object(JsonProperty part) => part.Value.ValueKind == JsonValueKind.Object ? part.Value : throw Wrong(part, "an object");
 
-    private static IEnumerable<JsonElement> List(JsonProperty part) => part.Value.ValueKind == JsonValueKind.Array ? part.Value.EnumerateArray() : throw Wrong(part, "a list");
+    private static JsonElement.ArrayEnumerator List(JsonProperty part) => part.Value.ValueKind == JsonValueKind.Array ? part.Value.EnumerateArray() : throw Wrong(part, "a list");
 
     private static bool Bool(JsonProperty part) => part.Value.ValueKind is JsonValueKind.True or JsonValueKind.False ? part.Value.GetBoolean() : throw Wrong(part, "true or false");
 

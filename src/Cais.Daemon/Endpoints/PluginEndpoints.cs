@@ -8,11 +8,11 @@ namespace Cais.Daemon.Endpoints;
 /// /plugins: the answers of a daemon that has no managed plugins and can have none. Plugins that are installed as programs (docker's legacy plugins) are not
 /// listed here by docker either.
 /// </summary>
-internal sealed class PluginEndpoints
+internal static class PluginEndpoints
 {
     private const string Unsupported = "managed plugins are not supported by this engine: use a plugin that is installed as a program (/run/docker/plugins, /etc/docker/plugins)";
 
-    public void Map(Router router)
+    public static void Map(Router router)
     {
         router.Map("GET", "/plugins", List);
         router.Map("GET", "/plugins/privileges", r => Remote(r, "remote"));

@@ -8,7 +8,7 @@ namespace Cais.Daemon.Endpoints;
 /// /swarm, /nodes, /services, /tasks, /secrets, /configs: the answers of a daemon that is in no swarm. Requests are checked as far as docker checks them before it
 /// looks for its swarm.
 /// </summary>
-internal sealed class SwarmEndpoints
+internal static class SwarmEndpoints
 {
     private const string NoManager =
         "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
@@ -17,7 +17,7 @@ internal sealed class SwarmEndpoints
 
     private const string Unsupported = "swarm mode is not supported by this engine: run it under Kubernetes or Nomad to use several machines";
 
-    public void Map(Router router)
+    public static void Map(Router router)
     {
         router.Map("GET", "/swarm", Manager);
         router.Map("POST", "/swarm/init", r => Checked(r, ErrorKind.NotImplemented, Unsupported));

@@ -11,8 +11,8 @@ internal sealed class ApiServer : IAsyncDisposable
     private readonly KestrelServer _server;
 
     /// <param name="listeners">The doors.</param>
-    /// <param name="http2">Serves connections that begin as HTTP/2.</param>
-    public ApiServer(IReadOnlyList<Listener> listeners, Http2Connection http2)
+    /// <param name="http2">Serves connections that begin as HTTP/2; null where none may.</param>
+    public ApiServer(IReadOnlyList<Listener> listeners, Http2Connection? http2 = null)
     {
         var options = new KestrelServerOptions
         {
@@ -35,7 +35,11 @@ internal sealed class ApiServer : IAsyncDisposable
                     door.Use(tls.Middleware);
                 }
 
-                door.Use(http2.Middleware);
+                if (http2 is not null)
+                {
+                    door.Use(http2.Middleware);
+                }
+
                 door.Use(ClientConnection.Middleware);
             }
 

@@ -181,7 +181,7 @@ public sealed class SyncedContext : IDisposable
     private readonly string _directory;
     private readonly byte[] _list;
     private readonly Action _release;
-    private List<int> _needed = [];
+    private readonly List<int> _needed = [];
     private int _disposed;
 
     internal SyncedContext(string directory, byte[] list, Action release)
@@ -319,7 +319,7 @@ internal static class FileList
         }
     }
 
-    public static bool IsDirectory(string description) => description.StartsWith("4", StringComparison.Ordinal);
+    public static bool IsDirectory(string description) => description.StartsWith('4');
 
     public static byte[] Bytes(string path) => Encoding.Latin1.GetBytes(path + '\0');
 

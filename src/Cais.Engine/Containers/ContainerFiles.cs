@@ -10,14 +10,16 @@ internal sealed class ContainerFiles(EngineServices services, ContainerStarter s
     /// <exception cref="EngineException">NotFound: <c>Could not find the file x in container y</c>.</exception>
     public async Task<PathStatus> Stat(Container container, string path)
     {
-        using var view = await OpenForReading(container).ConfigureAwait(false);
+        var view = await OpenForReading(container).ConfigureAwait(false);
+        await using var _ = view.ConfigureAwait(false);
         return Look(container, view, path);
     }
 
     /// <summary>Writes what is at a path as a tar archive. <paramref name="begin"/> learns what it is and gives where to write, once it is known to exist.</summary>
     public async Task Get(Container container, string path, Func<PathStatus, Task<Stream>> begin, CancellationToken cancellation)
     {
-        using var view = await OpenForReading(container).ConfigureAwait(false);
+        var view = await OpenForReading(container).ConfigureAwait(false);
+        await using var _ = view.ConfigureAwait(false);
         var status = Look(container, view, path);
         services.Tell(container, "archive-path");
         await RootfsArchive.GetAsync(view.Root, path, await begin(status).ConfigureAwait(false), cancellation).ConfigureAwait(false);
@@ -41,7 +43,7 @@ internal sealed class ContainerFiles(EngineServices services, ContainerStarter s
 
         if (ContainerView.OfRunning(container) is { } running)
         {
-            using (running)
+            await using (running.ConfigureAwait(false))
             {
                 await Put(container, running, path, tar, keepKinds, owner, cancellation).ConfigureAwait(false);
             }
@@ -51,8 +53,12 @@ internal sealed class ContainerFiles(EngineServices services, ContainerStarter s
             using var held = await container.Gate.Enter(cancellation).ConfigureAwait(false);
 
             // It may have been started while we waited for the gate.
-            using var view = ContainerView.OfRunning(container) ?? ContainerView.OfStopped(services, container.Record, Rootfs(container), writable: true);
-            await Put(container, view, path, tar, keepKinds, owner, cancellation).ConfigureAwait(false);
+            var view = ContainerView.OfRunning(container)
+                ?? await ContainerView.OfStopped(services, container.Record, Rootfs(container), writable: true).ConfigureAwait(false);
+            await using (view.ConfigureAwait(false))
+            {
+                await Put(container, view, path, tar, keepKinds, owner, cancellation).ConfigureAwait(false);
+            }
         }
 
         services.Tell(container, "extract-to-dir");
@@ -119,7 +125,7 @@ internal sealed class ContainerFiles(EngineServices services, ContainerStarter s
     {
         CheckNotGoing(container, "copy from");
         return ContainerView.OfRunning(container)
-            ?? await Task.Run(() => ContainerView.OfStopped(services, container.Record, Rootfs(container), writable: false)).ConfigureAwait(false);
+            ?? await ContainerView.OfStopped(services, container.Record, Rootfs(container), writable: false).ConfigureAwait(false);
     }
 
     private RootfsMount Rootfs(Container container) => services.Images.Snapshots.Find(container.Id)

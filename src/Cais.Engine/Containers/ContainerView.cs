@@ -9,15 +9,15 @@ namespace Cais.Engine.Containers;
 /// A container's files as its processes see them or would see them, mounts included. Of a running container it is its own root, in its own mount namespace; of one
 /// that does not run, its layers and mounts put together in a namespace that nobody else sees and that ends with this object, or with this process.
 /// </summary>
-internal sealed class ContainerView : IDisposable
+internal sealed class ContainerView : IAsyncDisposable
 {
     private const ResolveFlags Inside = ResolveFlags.InRoot | ResolveFlags.NoMagicLinks;
 
     private readonly FileDescriptor _root;
     private readonly FileDescriptor? _namespace;
-    private readonly Action? _release;
+    private readonly Func<Task>? _release;
 
-    private ContainerView(FileDescriptor root, FileDescriptor? space = null, Action? release = null)
+    private ContainerView(FileDescriptor root, FileDescriptor? space = null, Func<Task>? release = null)
     {
         _root = root;
         _namespace = space;
@@ -60,31 +60,49 @@ internal sealed class ContainerView : IDisposable
     /// <param name="record">Which container.</param>
     /// <param name="rootfs">Its layers.</param>
     /// <param name="writable">Whether changes are to stay.</param>
-    public static ContainerView OfStopped(EngineServices services, ContainerRecord record, RootfsMount rootfs, bool writable)
+    public static async Task<ContainerView> OfStopped(EngineServices services, ContainerRecord record, RootfsMount rootfs, bool writable)
     {
+        // A name of its own: the container may be started, and use the same volumes, while they are looked at.
+        var user = $"{record.Id}-view-{RandomId.New()}";
         var mounted = new List<string>();
-        void Release() => mounted.ForEach(name => services.Volumes.Unmount(name, record.Id));
+        async Task Release()
+        {
+            foreach (var name in mounted)
+            {
+                await services.Volumes.UnmountFor(name, user).ConfigureAwait(false);
+            }
+        }
+
         try
         {
+            var mounts = new List<MountRecord>(record.Mounts.Count);
             foreach (var mount in record.Mounts)
             {
                 if (mount is { Type: "volume", Name: { } name })
                 {
-                    services.Volumes.Mount(name, record.Id);
-                    mounted.Add(name);
+                    var (path, isNew) = await services.Volumes.MountFor(name, user, CancellationToken.None).ConfigureAwait(false);
+                    mounts.Add(mount with { Source = path });
+                    if (isNew)
+                    {
+                        mounted.Add(name);
+                    }
+                }
+                else
+                {
+                    mounts.Add(mount);
                 }
             }
 
             // Mounted where nothing is: the namespace is a copy of ours, in which its mounts have to find a place.
             var place = Path.Combine(services.Options.RunDirectory, "view");
             Directory.CreateDirectory(place);
-            return Linux.Namespaces.RunInNewMountNamespace(() =>
+            return await Task.Run(() => Linux.Namespaces.RunInNewMountNamespace(() =>
             {
                 MountRoot(rootfs, place, writable);
                 var root = Files.Open(place, OpenFlags.Path | OpenFlags.Directory);
                 try
                 {
-                    foreach (var (mount, number) in record.Mounts.Select((m, i) => (m, i)).OrderBy(m => m.m.Destination.Count(c => c == '/')))
+                    foreach (var (mount, number) in mounts.Select((m, i) => (m, i)).OrderBy(m => m.m.Destination.Count(c => c == '/')))
                     {
                         if (mount is { Type: "image", Subpath: null or "" } && services.Images.Snapshots.Find(HostMounts.SnapshotOf(record.Id, number)) is { } image)
                         {
@@ -108,20 +126,23 @@ internal sealed class ContainerView : IDisposable
                     root.Dispose();
                     throw;
                 }
-            });
+            })).ConfigureAwait(false);
         }
         catch
         {
-            Release();
+            await Release().ConfigureAwait(false);
             throw;
         }
     }
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         _root.Dispose();
         _namespace?.Dispose();
-        _release?.Invoke();
+        if (_release is not null)
+        {
+            await _release().ConfigureAwait(false);
+        }
     }
 
     private static void MountRoot(RootfsMount rootfs, string place, bool writable)

@@ -313,7 +313,7 @@ internal static partial class MountParser
         : "ImageOptions";
 
     /// <summary>Checks the words of <c>--tmpfs path:words</c>; tmpfs(5), and mount(8) for those of every file system.</summary>
-    private static IReadOnlyList<string> Tmpfs(string text)
+    private static string[] Tmpfs(string text)
     {
         var words = text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         var wrong = words.Where(w => !TmpfsFlags.Contains(w) && !TmpfsKeys.Contains(w.Split('=', 2)[0])).ToList();

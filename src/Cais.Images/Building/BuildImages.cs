@@ -117,7 +117,7 @@ public sealed class ImageWriter : IDisposable
 
         var mediaType = compression == LayerCompression.Zstd ? MediaTypes.OciLayerZstd : MediaTypes.OciLayerGzip;
         var kind = compression == LayerCompression.Zstd ? CompressionKind.Zstd : CompressionKind.Gzip;
-        foreach (var blob in _store.Layers.BlobsOf(layer.Digest))
+        foreach (var blob in _store.Layers.CompressedBlobsOf(layer.Digest))
         {
             _lease.Add(blob);
             if (_store.Content.SizeOf(blob) is { } size && IsOfKind(blob, kind))
@@ -229,7 +229,7 @@ public sealed class ImageWriter : IDisposable
         }
         catch
         {
-            ContentStore.Discard(ingest);
+            _store.Content.Discard(ingest);
             throw;
         }
     }
@@ -268,7 +268,7 @@ public sealed class ImageWriter : IDisposable
         }
         catch
         {
-            ContentStore.Discard(ingest);
+            _store.Content.Discard(ingest);
             throw;
         }
     }

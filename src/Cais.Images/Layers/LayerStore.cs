@@ -53,7 +53,7 @@ internal sealed class LayerStore : IDisposable
         c.Scalar<string>("SELECT diff_id FROM images_unpacked WHERE blob = $1", blob.ToString())) == diffId.ToString();
 
     /// <summary>The compressed blobs that are known to hold a layer; they may be gone.</summary>
-    public IReadOnlyList<Digest> BlobsOf(Digest diffId) =>
+    public IReadOnlyList<Digest> CompressedBlobsOf(Digest diffId) =>
         _database.Read(c => c.Query("SELECT blob FROM images_unpacked WHERE diff_id = $1", r => Digest.Parse(r.GetString(0)), diffId.ToString()));
 
     /// <summary>Notes that a blob's uncompressed content has this DiffID.</summary>
@@ -140,7 +140,7 @@ internal sealed class LayerStore : IDisposable
 
     /// <summary>The blobs that are known to unpack to a layer.</summary>
     public IReadOnlyList<Digest> BlobsOf(Digest diffId) =>
-        [diffId, .. _database.Read(c => c.Query("SELECT blob FROM images_unpacked WHERE diff_id = $1", r => Digest.Parse(r.GetString(0)), diffId.ToString()))];
+        [diffId, .. CompressedBlobsOf(diffId)];
 
     /// <summary>Unpacks a layer into a directory of the caller's, whatever is here. Throws <see cref="ImageException"/> if it is not that layer.</summary>
     public async Task<string> UnpackAsideAsync(Func<Stream> open, Digest diffId, CancellationToken cancellation)

@@ -159,7 +159,7 @@ public sealed class RouteBatch
     {
         ArgumentNullException.ThrowIfNull(target);
         Begin(RouteMessage.NewLink, NetlinkFlags.None, $"move interface {name} into the container as {newName}");
-        Buffer.Header(new LinkHeader { Index = index });
+        Buffer.Header(new LinkHeader { Index = index, Flags = 0, Change = Up });
         Buffer.PutString(LinkAttribute.Name, newName);
         Buffer.PutInt32(LinkAttribute.NamespaceFd, target.Number);
     }
@@ -169,16 +169,6 @@ public sealed class RouteBatch
         Begin(RouteMessage.NewLink, NetlinkFlags.None, $"set mtu of {name} to {mtu}");
         Buffer.Header(new LinkHeader { Index = index });
         Buffer.PutInt32(LinkAttribute.Mtu, mtu);
-    }
-
-    /// <summary>Puts an interface into another namespace, under another name; it is down there.</summary>
-    public void MoveLink(int index, string name, FileDescriptor target, string newName)
-    {
-        ArgumentNullException.ThrowIfNull(target);
-        Begin(RouteMessage.NewLink, NetlinkFlags.None, $"move interface {name}");
-        Buffer.Header(new LinkHeader { Index = index, Flags = 0, Change = Up });
-        Buffer.PutString(LinkAttribute.Name, newName);
-        Buffer.PutInt32(LinkAttribute.NamespaceFd, target.Number);
     }
 
     public void SetHardwareAddress(int index, string name, PhysicalAddress mac)

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Cais.Linux;
 using Cais.Oci.Runtime;
 
 namespace Cais.RuntimeCli.Commands;

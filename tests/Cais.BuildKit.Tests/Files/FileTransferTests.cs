@@ -4,7 +4,6 @@ using Cais.BuildKit.Grpc;
 using Cais.BuildKit.Tests.Grpc;
 using Cais.Linux;
 using Cais.Linux.FileSystem;
-using Cais.Testing;
 using Fsutil.Types;
 using Google.Protobuf;
 using PacketType = Fsutil.Types.Packet.Types.PacketType;

@@ -180,8 +180,8 @@ public sealed class TestDaemon : IAsyncLifetime
         new ImageEndpoints(_engine).Map(router);
         new NetworkEndpoints(_engine).Map(router);
         new VolumeEndpoints(_engine).Map(router);
-        new SwarmEndpoints().Map(router);
-        new PluginEndpoints().Map(router);
+        SwarmEndpoints.Map(router);
+        PluginEndpoints.Map(router);
         new DebugEndpoints(_engine).Map(router);
         Router = router;
         Metrics = new Metrics.DaemonMetrics(_engine, "test");

@@ -94,14 +94,14 @@ public sealed class CompatibilityTests : IDisposable
 
     /// <summary>As containerd's go-runc, which reads the log's last error, and as conmon, which reads standard error.</summary>
     [Fact]
-    public void Errors_have_the_words_that_engines_look_for()
+    public async Task Errors_have_the_words_that_engines_look_for()
     {
         Assert.Contains("does not exist", Run("state", "nobody").Error, StringComparison.Ordinal);
         Assert.Equal(1, Run("state", "nobody").Code);
         Assert.Equal(0, Run("delete", "--force", "nobody").Code);
         Assert.Contains("does not exist", Run("kill", "nobody", "9").Error, StringComparison.Ordinal);
         Start("true");
-        Eventually.Holds(() => State("status") == "stopped", "stopped").GetAwaiter().GetResult();
+        await Eventually.Holds(() => State("status") == "stopped", "stopped");
         Assert.Contains("container not running", Run("kill", _bundle.Id, "TERM").Error, StringComparison.Ordinal);
         Assert.Contains("cannot exec in a stopped container", Run("exec", _bundle.Id, "true").Error, StringComparison.Ordinal);
         Assert.Equal(255, Run("exec", _bundle.Id, "true").Code);
@@ -251,18 +251,18 @@ public sealed class CompatibilityTests : IDisposable
     }
 
     [Fact]
-    public void Signals_have_names_and_numbers()
+    public async Task Signals_have_names_and_numbers()
     {
         Start("sh", "-c", "trap 'echo got > /got; exit 0' USR1; while true; do sleep 0.05; done");
         Assert.Equal(1, Run("kill", _bundle.Id, "NONESUCH").Code);
         Assert.Equal(0, Run("kill", _bundle.Id, "0").Code);
-        Eventually.Holds(
+        await Eventually.Holds(
             () =>
             {
                 Run("kill", _bundle.Id, "SIGUSR1");
                 return File.Exists(Path.Combine(_bundle.Rootfs, "got"));
             },
-            "the signal arrives").GetAwaiter().GetResult();
+            "the signal arrives");
     }
 
     private string State(string property) => JsonDocument.Parse(Run("state", _bundle.Id).Output).RootElement.GetProperty(property).ToString();

@@ -5,7 +5,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Cais.Api;
-using Cais.Build.Language;
 using Cais.Build.Patterns;
 using Cais.Cli.CommandLine;
 using Cais.Cli.Commands.Containers;
@@ -198,7 +197,7 @@ internal sealed class BuildSession(CommandContext context, BuildSources sources,
         var vertex = "local:" + (++_own).ToString(CultureInfo.InvariantCulture);
         var started = DateTimeOffset.UtcNow;
         display.Show(new BuildEvent { Vertexes = [new BuildVertex { Digest = vertex, Name = name, Started = started }] });
-        var files = ContextFiles.Walk(directory, ignore);
+        using var files = ContextFiles.Walk(directory, ignore);
         var id = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Environment.MachineName}\0{Path.GetFullPath(directory)}")));
         ContextOffer offer;
         using (var response = await _session.Engine.SendAsync(

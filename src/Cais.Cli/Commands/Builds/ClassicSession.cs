@@ -43,7 +43,7 @@ internal sealed class ClassicSession(CommandContext context, BuildSources source
             .With("q", quiet)
             .With("rm", true)
             .With("networkmode", context.Get(BuildFlags.Network))
-            .With("platform", context.Get(BuildFlags.Platform).FirstOrDefault())
+            .With("platform", context.Get(BuildFlags.Platform) is [var platform, ..] ? platform : null)
             .WithEach("extrahosts", context.Get(ContainerFlags.AddHost));
         using var response = await context.Session.Engine.SendAsync(request, cancellation).ConfigureAwait(false);
         var id = "";
@@ -60,7 +60,7 @@ internal sealed class ClassicSession(CommandContext context, BuildSources source
 
     private async Task SendAsync(PipeWriter output)
     {
-        var files = sources.Directory is { } directory ? ContextFiles.Walk(directory, IgnoreFile.Parse(sources.Ignore ?? "")) : null;
+        using var files = sources.Directory is { } directory ? ContextFiles.Walk(directory, IgnoreFile.Parse(sources.Ignore ?? "")) : null;
         await ContextFiles.WriteAsync(files, DockerfileName, sources.Dockerfile ?? "", output).ConfigureAwait(false);
     }
 }

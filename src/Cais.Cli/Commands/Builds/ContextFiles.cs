@@ -10,7 +10,7 @@ using Cais.Linux.FileSystem;
 namespace Cais.Cli.Commands.Builds;
 
 /// <summary>A directory's files as a build context: those that the ignore file leaves, listed with what tells whether one has changed.</summary>
-internal sealed class ContextFiles
+internal sealed class ContextFiles : IDisposable
 {
     private const int MostDepth = 512;
 
@@ -25,6 +25,8 @@ internal sealed class ContextFiles
     public ReadOnlyMemory<byte> List => _list.GetBuffer().AsMemory(0, (int)_list.Length);
 
     public int Count => _files.Count;
+
+    public void Dispose() => _list.Dispose();
 
     /// <summary>Walks the directory. Throws <see cref="CommandException"/> where it cannot be read.</summary>
     public static ContextFiles Walk(string directory, IgnoreFile ignore)

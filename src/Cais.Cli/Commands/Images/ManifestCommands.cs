@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cais.Cli.CommandLine;
 using Cais.Cli.Configuration;
-using Cais.Cli.Templates;
 using Cais.Client;
 using Cais.Oci.Images;
 using Index = Cais.Oci.Images.Index;
@@ -198,7 +197,7 @@ internal static class InspectManifest
                 foreach (var entry in Index.Parse(found.Raw).Manifests)
                 {
                     var member = await ManifestGroup.FetchAsync(session, reference.WithDigest(entry.Digest)).ConfigureAwait(false);
-                    members.Add(Describe(member with { Descriptor = entry }));
+                    members.Add((JsonNode?)Describe(member with { Descriptor = entry }));
                 }
 
                 session.Out.Write(ManifestGroup.Indented(Encoding.UTF8.GetBytes(members.ToJsonString())) + "\n");

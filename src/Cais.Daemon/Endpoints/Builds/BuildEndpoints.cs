@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Cais.Api;
 using Cais.Build.Cache;
 using Cais.Daemon.Http;
@@ -17,6 +16,8 @@ internal sealed class BuildEndpoints(CaisEngine engine)
         router.Map("POST", "/build/cancel", Cancel);
     }
 
+    private static string? First(IReadOnlyList<string> values) => values is [var first, ..] ? first : null;
+
     private async Task Prune(ApiRequest request)
     {
         var filters = request.Filters().Accept("description", "id", "inuse", "label", "label!", "parent", "private", "shared", "type", "until", "unused-for");
@@ -26,16 +27,16 @@ internal sealed class BuildEndpoints(CaisEngine engine)
             keep = keep > 0 ? Math.Max(keep, most) : most;
         }
 
-        var age = filters["until"].FirstOrDefault() ?? filters["unused-for"].FirstOrDefault();
+        var age = First(filters["until"]) ?? First(filters["unused-for"]);
         TimeSpan? spare = age is null ? null : Durations.TryParse(age, out var time) ? time : throw EngineException.InvalidParameter($"invalid duration: {age}");
         var removed = engine.Builds.Prune(new PruneOptions
         {
             Keep = keep,
             Spare = spare,
             All = request.Flag("all"),
-            Id = filters["id"].FirstOrDefault(),
-            Description = filters["description"].FirstOrDefault(),
-            Type = filters["type"].FirstOrDefault(),
+            Id = First(filters["id"]),
+            Description = First(filters["description"]),
+            Type = First(filters["type"]),
         });
         await request.Answer(
             new BuildPruneResponse { CachesDeleted = [.. removed.Select(r => r.Id)], SpaceReclaimed = removed.Sum(r => r.Size) }, ApiJson.Default.BuildPruneResponse);

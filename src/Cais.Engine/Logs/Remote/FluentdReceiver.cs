@@ -95,7 +95,7 @@ internal sealed class FluentdReceiver : ILogReceiver
     public async Task Send(IReadOnlyList<QueuedLine> lines, CancellationToken cancellation)
     {
         var stream = _acknowledged ? await _stream.Open(cancellation).ConfigureAwait(false) : await _stream.OpenOneWay(cancellation).ConfigureAwait(false);
-        var batch = new MessagePack();
+        using var batch = new MessagePack();
         var chunk = _acknowledged ? Convert.ToBase64String(RandomNumberGenerator.GetBytes(16)) : null;
         foreach (var line in lines)
         {
@@ -194,8 +194,7 @@ internal sealed class FluentdReceiver : ILogReceiver
                     ? new ReceiverAddress(scheme, "", 0, rest)
                     : throw EngineException.InvalidParameter($"invalid fluentd-address ({text}): path is empty");
             case "tcp" or "tls":
-                var slash = rest.IndexOf('/');
-                if (slash >= 0)
+                if (rest.Contains('/', StringComparison.Ordinal))
                 {
                     throw EngineException.InvalidParameter($"invalid fluentd-address ({text}): should not contain a path element");
                 }

@@ -4,11 +4,13 @@ using System.Text;
 namespace Cais.Engine.Logs.Remote;
 
 /// <summary>The part of MessagePack that fluentd's forward protocol needs (msgpack specification, 2013 and later).</summary>
-internal sealed class MessagePack
+internal sealed class MessagePack : IDisposable
 {
     private readonly MemoryStream _to = new();
 
     public ReadOnlyMemory<byte> Written => _to.GetBuffer().AsMemory(0, (int)_to.Length);
+
+    public void Dispose() => _to.Dispose();
 
     public void Array(int count) => Head(count, 0x90, 0xdc);
 
