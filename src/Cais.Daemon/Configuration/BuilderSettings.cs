@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Cais.Build.Cache;
 using Cais.Engine;
 
 namespace Cais.Daemon.Configuration;
@@ -42,6 +43,29 @@ internal sealed record BuilderSettings
 
         return settings;
     }
+
+    /// <summary>When the build cache on the disk of <paramref name="root"/> is made smaller by itself; null if it never is.</summary>
+    public CacheLimits? Limits(string root)
+    {
+        if (!CollectGarbage)
+        {
+            return null;
+        }
+
+        string?[] given = [ReservedSpace, MaxUsedSpace, MinFreeSpace];
+        var usual = CacheLimits.Default;
+        if (Array.TrueForAll(given, g => g is null or [.., '%']))
+        {
+            return new CacheLimits(Percent(ReservedSpace) ?? usual.Reserved, Percent(MaxUsedSpace) ?? usual.MaxUsed, Percent(MinFreeSpace) ?? usual.MinFree, DiskPercent: true);
+        }
+
+        var hundredth = new Lazy<long>(() => new DriveInfo(root).TotalSize / 100);
+        return new CacheLimits(Bytes(ReservedSpace), Bytes(MaxUsedSpace), Bytes(MinFreeSpace));
+
+        long Bytes(string? text) => Percent(text) is { } percent ? percent * hundredth.Value : Sizes.TryParse(text, out var bytes) ? bytes : 0;
+    }
+
+    private static long? Percent(string? text) => text is [.. var number, '%'] ? long.Parse(number, CultureInfo.InvariantCulture) : null;
 
     private static BuilderSettings Collection(BuilderSettings settings, JsonElement gc)
     {

@@ -131,7 +131,6 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
         {
             FileOnly = true, Effect = SettingEffect.Harmless, Reason = "checked; the build cache is not collected by itself yet. Entitlements other than the defaults are errors",
         },
-        new("cdi-spec-dir", null, "cdi-spec-dirs", FlagKind.List, "Directories with CDI device descriptions"),
         Absent("containerd", FlagKind.Text, "containerd grpc address", "there is no containerd: the daemon speaks to shims itself"),
         Absent("containerd-namespace", FlagKind.Text, "Containerd namespace to use", "there is no containerd"),
         Absent("containerd-plugins-namespace", FlagKind.Text, "Containerd namespace to use for plugins", "there is no containerd"),

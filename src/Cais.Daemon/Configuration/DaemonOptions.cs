@@ -75,7 +75,7 @@ internal sealed record DaemonOptions
             SocketGroup = settings.Text("group") ?? "docker",
             SocketGroupGiven = settings.Text("group") is { Length: > 0 },
             Metrics = settings.Text("metrics-addr") is { Length: > 0 } metrics ? MetricsOf(metrics) : null,
-            Builder = settings.Text("builder") is { } builder ? BuilderSettings.Parse(builder) : new BuilderSettings(),
+            Builder = BuilderOf(settings),
             PidFile = settings.Text("pidfile") ?? "/run/caisd.pid",
             LogLevel = debug ? LogLevel.Debug : settings.Text("log-level") switch
             {
@@ -160,6 +160,7 @@ internal sealed record DaemonOptions
             }
         }
 
+        var builder = BuilderOf(settings);
         var options = new EngineOptions
         {
             Root = Path.GetFullPath(root),
@@ -192,7 +193,7 @@ internal sealed record DaemonOptions
             Labels = settings.List("label"),
             Features = settings.Map("feature").ToDictionary(f => f.Key, f => f.Value is "true" or "1" or "t" or "T" or "TRUE" or "True"),
             Experimental = settings.Flag("experimental"),
-            BuilderGc = BuilderSection.Limits(settings.Builder),
+            BuilderGc = builder.Limits(root),
             LiveRestore = true,
             HttpProxy = settings.Text("http-proxy") ?? environment("HTTP_PROXY") ?? environment("http_proxy"),
             HttpsProxy = settings.Text("https-proxy") ?? environment("HTTPS_PROXY") ?? environment("https_proxy"),
@@ -212,6 +213,8 @@ internal sealed record DaemonOptions
             ? options
             : throw new ConfigurationException($"specified default runtime '{options.DefaultRuntime}' does not exist");
     }
+
+    private static BuilderSettings BuilderOf(DaemonSettings settings) => settings.Text("builder") is { } builder ? BuilderSettings.Parse(builder) : new BuilderSettings();
 
     private static ImageStoreOptions ImagesOf(DaemonSettings settings, Func<string, string?> environment) => new()
     {

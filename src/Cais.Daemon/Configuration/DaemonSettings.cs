@@ -56,9 +56,6 @@ internal sealed class DaemonSettings
 
     public bool Has(string name) => _values.ContainsKey(name);
 
-    /// <summary>The section <c>builder</c> of the configuration file, which no flag has.</summary>
-    public JsonElement? Builder { get; private set; }
-
     public string? Text(string name) => _values.TryGetValue(name, out var values) ? values[^1] : null;
 
     public bool Flag(string name, bool otherwise = false) => Text(name) is { } text ? IsTrue(text) : otherwise;
@@ -204,12 +201,6 @@ internal sealed class DaemonSettings
             var conflicts = new List<string>();
             foreach (var property in document.RootElement.EnumerateObject().SelectMany(Flatten))
             {
-                if (property.Name is "builder")
-                {
-                    Builder = property.Value.Clone();
-                    continue;
-                }
-
                 if (property.Name is "deprecated-key-path" or "allow-nondistributable-artifacts")
                 {
                     continue;
