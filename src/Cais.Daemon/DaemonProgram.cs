@@ -77,6 +77,8 @@ internal static class DaemonProgram
             new ContainerEndpoints(engine).Map(router);
             new ExecEndpoints(engine).Map(router);
             new ImageEndpoints(engine).Map(router);
+            new BuildEndpoints(engine).Map(router);
+            new NativeBuildEndpoints(engine).Map(router);
             new NetworkEndpoints(engine).Map(router);
             new VolumeEndpoints(engine).Map(router);
             new SwarmEndpoints().Map(router);
@@ -85,10 +87,13 @@ internal static class DaemonProgram
             var metrics = options.Metrics is null ? null : new DaemonMetrics(engine, system.Id);
             await using var metricsServer = metrics is null ? null : await MetricsServer.Start(metrics, options.Metrics!, ending.Token).ConfigureAwait(false);
             using var reload = new Reload(engine, options, system.Id, log, () => DaemonSettings.Load(settings.Arguments));
-            var server = new ApiServer(doors.Listeners);
+            var application = new ApiApplication(router, options.OldestApi, $"Cais/{Product.Version} (linux)", options.Engine.Experimental, log, metrics);
+            var buildKit = BuildKitEndpoints.Open(engine, options.Engine, application, log);
+            new BuildKitEndpoints(buildKit).Map(router);
+            var server = new ApiServer(doors.Listeners, new Http2Connection(buildKit.ServeAsync));
+            await using (buildKit.ConfigureAwait(false))
             await using (server.ConfigureAwait(false))
             {
-                var application = new ApiApplication(router, options.OldestApi, $"Cais/{Product.Version} (linux)", options.Engine.Experimental, log, metrics);
                 await server.Start(application, ending.Token).ConfigureAwait(false);
                 doors.Opened();
                 foreach (var door in doors.Listeners)

@@ -1,4 +1,5 @@
 using Cais.Api;
+using Cais.Engine.Builds;
 using Cais.Engine.Containers;
 using Cais.Engine.Events;
 using Cais.Engine.Execs;
@@ -12,6 +13,7 @@ using Cais.Engine.Volumes;
 using Cais.Images;
 using Cais.Linux.Io;
 using Cais.Networking;
+using Cais.Plugins;
 using Cais.Storage;
 
 namespace Cais.Engine;
@@ -35,13 +37,19 @@ public sealed class CaisEngine : IAsyncDisposable
     private readonly ContainerNetwork _networks;
     private readonly ContainerStarter _starter;
     private readonly ContainerRemover _remover;
+    private readonly HostMounts _hostMounts;
+    private readonly ContainerFiles _files;
+    private readonly ContainerCommit _commit;
+    private readonly ContainerCheckpoints _checkpoints;
 
     private CaisEngine(EngineServices services, Database database)
     {
         _services = services;
         _database = database;
         _networks = new ContainerNetwork(services);
-        _starter = new ContainerStarter(services, _networks);
+        var mounts = new HostMounts(services);
+        _starter = new ContainerStarter(services, _networks, mounts);
+        _hostMounts = mounts;
         _remover = new ContainerRemover(services);
         _creator = new ContainerCreator(services);
         _lifecycle = new ContainerLifecycle(services, _starter, _remover);
@@ -51,6 +59,10 @@ public sealed class CaisEngine : IAsyncDisposable
         _streams = new ContainerStreams(services);
         _updater = new ContainerUpdater(services);
         _statistics = new ContainerStatistics(services);
+        _files = new ContainerFiles(services, _starter);
+        _commit = new ContainerCommit(services, _lifecycle);
+        _checkpoints = new ContainerCheckpoints(services);
+        Builds = new BuildService(services, database);
         var health = new HealthMonitor(services, _execs);
         _lifecycle.Started = health.Start;
         _lifecycle.Stopped = container =>
@@ -64,9 +76,14 @@ public sealed class CaisEngine : IAsyncDisposable
 
     public HostFacts Host => _services.Host;
 
+    internal CdiRegistry Cdi => _services.Cdi;
+
     public EventBus Events => _services.Events;
 
     public VolumeStore Volumes => _services.Volumes;
+
+    /// <summary>The plugins of this machine, of every kind.</summary>
+    public PluginRegistry Plugins => _services.Plugins;
 
     public ImageStore Images => _services.Images;
 
@@ -79,6 +96,8 @@ public sealed class CaisEngine : IAsyncDisposable
     public static void ValidateLogging(string driver, IReadOnlyDictionary<string, string> options) => LogDrivers.Validate(driver, options);
 
     public NetworkController Networks => _services.Networks;
+
+    public BuildService Builds { get; }
 
     public TimeProvider Time => _services.Time;
 
@@ -105,6 +124,7 @@ public sealed class CaisEngine : IAsyncDisposable
         var events = new EventBus(time);
         var containers = new ContainerStore(database);
         var host = HostFacts.Read();
+        var plugins = new PluginRegistry(PluginFolders.Standard);
         var services = new EngineServices
         {
             Options = options,
@@ -114,20 +134,22 @@ public sealed class CaisEngine : IAsyncDisposable
             Loop = loop,
             Events = events,
             Containers = containers,
-            Volumes = new VolumeStore(Path.Combine(options.Root, "volumes"), database, events, time),
+            Volumes = new VolumeStore(Path.Combine(options.Root, "volumes"), database, events, time, plugins),
             Images = ImageStore.Open(options.Root, database, images with
             {
                 ContainersUsing = id => [.. containers.List().Where(c => c.Record.ImageId == id.ToString()).Select(c => new ContainerUse(c.Id, c.Status.IsRunning))],
             }),
-            Networks = NetworkController.Open(database, options.RunDirectory, networks),
+            Plugins = plugins,
+            Networks = NetworkController.Open(database, options.RunDirectory, networks, plugins),
             Shims = new ShimLauncher(loop, options, log),
             Seccomp = new SeccompSource(options.SeccompProfile),
+            Cdi = new CdiRegistry(options.CdiDirectories),
             Logs = new ContainerLogs(options.ContainersDirectory, host.Hostname, log, time),
         };
         var engine = new CaisEngine(services, database);
         try
         {
-            var recovery = new ContainerRecovery(services, engine._lifecycle, engine._starter, engine._remover);
+            var recovery = new ContainerRecovery(services, engine._lifecycle, engine._starter, engine._remover, engine._hostMounts);
             var running = await recovery.Find().ConfigureAwait(false);
             await services.Networks.StartAsync(running, cancellation).ConfigureAwait(false);
             await recovery.Recover().ConfigureAwait(false);
@@ -180,6 +202,10 @@ public sealed class CaisEngine : IAsyncDisposable
 
     public Task Start(Container container) => _lifecycle.Start(container);
 
+    /// <summary>Starts it from a checkpoint.</summary>
+    public Task Start(Container container, string checkpoint, string? directory) =>
+        _lifecycle.Start(container, _checkpoints.Find(container, checkpoint, directory));
+
     public Task Stop(Container container, string? signal, int? seconds, CancellationToken cancellation) =>
         _lifecycle.Stop(container, signal, seconds, cancellation);
 
@@ -198,15 +224,27 @@ public sealed class CaisEngine : IAsyncDisposable
 
     public Task<IReadOnlyList<string>> Update(Container container, ContainerUpdateRequest change) => _updater.Update(container, change);
 
-    public static Task Resize(Container container, uint height, uint width) => ContainerStreams.Resize(container, height, width);
+    public async Task Resize(Container container, uint height, uint width)
+    {
+        await ContainerStreams.Resize(container, height, width).ConfigureAwait(false);
+        _services.Tell(
+            container,
+            "resize",
+            ("height", height.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            ("width", width.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+    }
 
     public Task Attach(Container container, AttachRequest request, System.IO.Pipelines.IDuplexPipe client) => _streams.Attach(container, request, client);
 
     public IAsyncEnumerable<(LogEntry Entry, string? Attributes)> ReadLogs(Container container, LogQuery query, CancellationToken cancellation) =>
         _streams.ReadLogs(container, query, cancellation);
 
-    public static Task<ContainerTopResponse> Top(Container container, string arguments, CancellationToken cancellation) =>
-        ContainerTop.Run(container, arguments, cancellation);
+    public async Task<ContainerTopResponse> Top(Container container, string arguments, CancellationToken cancellation)
+    {
+        var answer = await ContainerTop.Run(container, arguments, cancellation).ConfigureAwait(false);
+        _services.Tell(container, "top");
+        return answer;
+    }
 
     public Task<ContainerStatsResponse> Sample(Container container, ContainerStatsResponse? before, CancellationToken cancellation) =>
         _statistics.Sample(container, before, cancellation);
@@ -245,6 +283,29 @@ public sealed class CaisEngine : IAsyncDisposable
         return new ContainerPruneResponse { ContainersDeleted = deleted, SpaceReclaimed = freed };
     }
 
+    // Files in containers.
+
+    public Task<PathStatus> StatPath(Container container, string path) => _files.Stat(container, path);
+
+    public Task GetArchive(Container container, string path, Func<PathStatus, Task<Stream>> begin, CancellationToken cancellation) =>
+        _files.Get(container, path, begin, cancellation);
+
+    public Task PutArchive(Container container, string path, Stream tar, bool keepKinds, bool asUser, CancellationToken cancellation) =>
+        _files.Put(container, path, tar, keepKinds, asUser, cancellation);
+
+    public Task Export(Container container, Func<Task<Stream>> begin, CancellationToken cancellation) => _files.Export(container, begin, cancellation);
+
+    public IReadOnlyList<FileChange> Changes(Container container) => _files.Changes(container);
+
+    public Task<ImageRecord> Commit(Container container, CommitContainer request, CancellationToken cancellation) => _commit.Run(container, request, cancellation);
+
+    public Task CreateCheckpoint(Container container, string name, string? directory, bool exit, CancellationToken cancellation) =>
+        _checkpoints.Create(container, name, directory, exit, cancellation);
+
+    public IReadOnlyList<string> ListCheckpoints(Container container, string? directory) => _checkpoints.List(container, directory);
+
+    public void RemoveCheckpoint(Container container, string name, string? directory) => _checkpoints.Remove(container, name, directory);
+
     // Commands in containers.
 
     public Exec CreateExec(Container container, ContainerExecRequest request) => _execs.Create(container, request);
@@ -278,7 +339,7 @@ public sealed class CaisEngine : IAsyncDisposable
             throw EngineException.Forbidden($"endpoint with name {container.Name} already exists in network {found.Name}");
         }
 
-        if (container.Record.HostConfig.NetworkMode == "host" || found.Driver == "host")
+        if (container.Record.HostConfig.NetworkMode == "host" || found.Driver == "host" || Namespaces.ContainerOf(container.Record.HostConfig.NetworkMode) is not null)
         {
             throw EngineException.Forbidden(found.Driver == "host"
                 ? "container cannot be disconnected from host network or connected to host network"
@@ -289,8 +350,9 @@ public sealed class CaisEngine : IAsyncDisposable
         HostConfigRules.Endpoint(found.Name, settings);
         if (container.Status.HasProcess)
         {
+            var files = _networks.FilesOf(container.Record);
             await Networks.ConnectAsync(container.Id, ContainerNetwork.EndpointOf(found.Name, settings), cancellation).ConfigureAwait(false);
-            _networks.WriteFiles(container.Record, Path.Combine(Options.ContainersDirectory, container.Id));
+            _networks.UpdateFiles(container.Record, Path.Combine(Options.ContainersDirectory, container.Id), files);
         }
 
         _services.Containers.Update(container, container.Record with { Networks = new Dictionary<string, EndpointSettings>(container.Record.Networks) { [found.Name] = settings } });
@@ -310,6 +372,7 @@ public sealed class CaisEngine : IAsyncDisposable
 
         if (container.Status.HasProcess)
         {
+            var files = _networks.FilesOf(container.Record);
             try
             {
                 await Networks.DisconnectAsync(container.Id, found.Id, cancellation).ConfigureAwait(false);
@@ -318,7 +381,7 @@ public sealed class CaisEngine : IAsyncDisposable
             {
             }
 
-            _networks.WriteFiles(container.Record, Path.Combine(Options.ContainersDirectory, container.Id));
+            _networks.UpdateFiles(container.Record, Path.Combine(Options.ContainersDirectory, container.Id), files);
         }
 
         var rest = new Dictionary<string, EndpointSettings>(container.Record.Networks);
@@ -347,9 +410,11 @@ public sealed class CaisEngine : IAsyncDisposable
             CgroupFiles.RemoveParent(Options.CgroupParent);
         }
 
+        Builds.Dispose();
         await Networks.DisposeAsync().ConfigureAwait(false);
         await Images.DisposeAsync().ConfigureAwait(false);
         _services.Loop.Dispose();
+        _services.Plugins.Dispose();
 
         // Nobody appends any more.
         await _services.Logs.Finish().ConfigureAwait(false);

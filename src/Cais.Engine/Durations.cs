@@ -65,6 +65,21 @@ public static class Durations
         return true;
     }
 
+    /// <summary>As Go writes a duration: <c>1m30s</c>, <c>1.5s</c>, <c>20ms</c>.</summary>
+    public static string Go(TimeSpan span)
+    {
+        if (span < TimeSpan.FromSeconds(1))
+        {
+            return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{span.TotalMilliseconds:0.######}ms");
+        }
+
+        var hours = (long)span.TotalHours;
+        var seconds = span.TotalSeconds % 60;
+        return (hours > 0 ? $"{hours}h" : "")
+            + (span.TotalMinutes >= 1 ? $"{span.Minutes}m" : "")
+            + string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{seconds:0.######}s");
+    }
+
     /// <summary>How docker says a span in <c>Up 5 minutes</c>.</summary>
     public static string Human(TimeSpan span)
     {

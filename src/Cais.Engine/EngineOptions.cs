@@ -1,4 +1,5 @@
 using Cais.Api;
+using Cais.Build.Cache;
 
 namespace Cais.Engine;
 
@@ -12,6 +13,19 @@ public sealed record RuntimeChoice
     public string? Path { get; init; }
 
     public IReadOnlyList<string> Arguments { get; init; } = [];
+
+    /// <summary>A shim by containerd's naming (<c>io.containerd.kata.v2</c>) or by its path, instead of <see cref="Path"/>.</summary>
+    public string? Type { get; init; }
+
+    /// <summary>For a shim: the file that configures it, and what kind of file that is.</summary>
+    public string? ConfigPath { get; init; }
+
+    public string? TypeUrl { get; init; }
+
+    /// <summary>For runc's shim: the OCI runtime that it runs.</summary>
+    public string? BinaryName { get; init; }
+
+    public bool SystemdCgroup { get; init; }
 }
 
 /// <summary>What the daemon's configuration says to the engine. Names and defaults are dockerd's unless noted.</summary>
@@ -60,6 +74,9 @@ public sealed record EngineOptions
     /// <summary><c>private</c> or <c>host</c>; null takes private on cgroup v2 and host on v1.</summary>
     public string? DefaultCgroupNamespaceMode { get; init; }
 
+    /// <summary>Where descriptions of devices are looked for (Container Device Interface); the last directory that has a device wins.</summary>
+    public IReadOnlyList<string> CdiDirectories { get; init; } = ["/etc/cdi", "/var/run/cdi"];
+
     public IReadOnlyList<string> Labels { get; init; } = [];
 
     public bool Debug { get; init; }
@@ -68,6 +85,9 @@ public sealed record EngineOptions
     public IReadOnlyDictionary<string, bool> Features { get; init; } = new Dictionary<string, bool>();
 
     public bool Experimental { get; init; }
+
+    /// <summary>When the build cache is made smaller by itself; null for never.</summary>
+    public CacheLimits? BuilderGc { get; init; } = CacheLimits.Default;
 
     public bool LiveRestore { get; init; }
 
@@ -85,6 +105,9 @@ public sealed record EngineOptions
     public string BundlesDirectory => Path.Combine(RunDirectory, "bundles");
 
     public string ShimsDirectory => Path.Combine(RunDirectory, "shims");
+
+    /// <summary>Where parts of volumes are mounted while a container is made.</summary>
+    public string SubpathsDirectory => Path.Combine(RunDirectory, "subpaths");
 
     public string PipesDirectory => Path.Combine(RunDirectory, "pipes");
 }

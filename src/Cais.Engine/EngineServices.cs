@@ -9,6 +9,7 @@ using Cais.Engine.Volumes;
 using Cais.Images;
 using Cais.Linux.Io;
 using Cais.Networking;
+using Cais.Plugins;
 
 namespace Cais.Engine;
 
@@ -32,6 +33,8 @@ internal sealed record EngineServices
 
     public required VolumeStore Volumes { get; init; }
 
+    public required PluginRegistry Plugins { get; init; }
+
     public required ImageStore Images { get; init; }
 
     public required NetworkController Networks { get; init; }
@@ -39,6 +42,8 @@ internal sealed record EngineServices
     public required ShimLauncher Shims { get; init; }
 
     public required SeccompSource Seccomp { get; init; }
+
+    public required CdiRegistry Cdi { get; init; }
 
     public required ContainerLogs Logs { get; init; }
 

@@ -46,3 +46,18 @@ public sealed record ImageRecord
 
 /// <summary>One manifest of an image, here or only known of.</summary>
 public sealed record ImageManifestRecord(Descriptor Descriptor, bool IsAvailable, bool IsAttestation, Platform? Platform, long ContentSize, long UnpackedSize);
+
+/// <summary>A statement about an image in in-toto's format, for example where it was built or what is in it.</summary>
+public sealed class ImageAttestation(Descriptor descriptor, string predicateType, Func<byte[]> read)
+{
+    internal const string MediaType = "application/vnd.in-toto+json";
+    internal const string PredicateTypeAnnotation = "in-toto.io/predicate-type";
+    internal const int LargestStatement = 128 * 1024 * 1024;
+
+    public Descriptor Descriptor { get; } = descriptor;
+
+    public string PredicateType { get; } = predicateType;
+
+    /// <summary>The statement's JSON, read and verified anew each time.</summary>
+    public byte[] Statement => read();
+}

@@ -15,6 +15,48 @@ internal sealed class ImageRemoval(ImageStore store)
             : RemoveByName(name, target.Digest, names, uses, force);
     }
 
+    public IReadOnlyList<RemovedItem> RemovePlatforms(string text, IReadOnlyList<Platform> platforms, bool force)
+    {
+        var target = store.Catalog.Find(text, out _) ?? throw ImageStore.NoSuchImage(text);
+        var manifests = platforms.Select(p => store.Catalog.Record(target, p)?.ManifestDescriptor ?? throw new ImageException(
+            ImageErrorKind.NotFound, $"image {text} is not here for platform {p}")).DistinctBy(m => m.Digest).ToList();
+        if (manifests.Any(m => m.Digest == target.Digest))
+        {
+            // Made for one platform: without it nothing is left.
+            return Remove(text, force);
+        }
+
+        var removed = new List<RemovedItem>();
+        lock (store.Leases.Gate)
+        {
+            var used = store.Catalog.ManifestsInUse();
+            foreach (var manifest in manifests)
+            {
+                if (used.Contains(manifest.Digest))
+                {
+                    throw Conflict(text, hard: true, $"platform {manifest.Platform} is used by a container");
+                }
+
+                var other = store.Catalog.Targets().FirstOrDefault(t => t.Digest != target.Digest && store.Catalog.Reaches(t.Digest, manifest.Digest));
+                if (other is not null && !force)
+                {
+                    throw Conflict(text, hard: false, $"platform {manifest.Platform} also belongs to image {other.Digest.Short}");
+                }
+            }
+
+            var attestations = store.Catalog.ManifestsOf(target)
+                .Where(a => manifests.Any(m => a.Annotation(Annotations.DockerReferenceDigest) == m.Digest.ToString()) && store.Content.Has(a.Digest));
+            foreach (var manifest in manifests.Concat(attestations))
+            {
+                store.Catalog.DropManifest(manifest.Digest);
+                removed.Add(new RemovedItem(null, manifest.Digest.ToString()));
+            }
+        }
+
+        store.CollectGarbage();
+        return removed;
+    }
+
     public PruneResult Prune(bool all, Func<ImageRecord, bool>? filter)
     {
         var removed = new List<RemovedItem>();
@@ -36,7 +78,7 @@ internal sealed class ImageRemoval(ImageStore store)
             removed.Add(new RemovedItem(null, target.Digest.ToString()));
         }
 
-        return new PruneResult(removed, store.CollectGarbage());
+        return new PruneResult(removed, store.CollectGarbage() + store.Content.DropPartial());
     }
 
     private List<RemovedItem> RemoveByName(

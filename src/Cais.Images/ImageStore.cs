@@ -1,5 +1,7 @@
 using Cais.Images.Archives;
+using Cais.Images.Building;
 using Cais.Images.Catalog;
+using Cais.Images.Checking;
 using Cais.Images.Content;
 using Cais.Images.Layers;
 using Cais.Images.Registry;
@@ -28,6 +30,7 @@ public sealed class ImageStore : IAsyncDisposable
         Documents = new Documents(Content, database);
         Catalog = new ImageCatalog(database, Documents, Content, Layers, Leases, options.Time);
         Snapshots = new SnapshotStore(this);
+        Building = new BuildImages(this);
         _removal = new ImageRemoval(this);
 
         // The HTTP stack costs memory and start-up time, which a daemon that never pulls should not pay.
@@ -41,6 +44,9 @@ public sealed class ImageStore : IAsyncDisposable
 
     /// <summary>Containers' root file systems over the unpacked layers.</summary>
     public SnapshotStore Snapshots { get; }
+
+    /// <summary>Images as builds use and make them.</summary>
+    public BuildImages Building { get; }
 
     internal Database Database { get; }
 
@@ -110,6 +116,11 @@ public sealed class ImageStore : IAsyncDisposable
             throw new ImageException(ImageErrorKind.InvalidArgument, "refusing to create a tag with a digest reference");
         }
 
+        if (name.FamiliarName is "sha256" or "sha384" or "sha512")
+        {
+            throw new ImageException(ImageErrorKind.InvalidArgument, "refusing to create an ambiguous tag using digest algorithm as name");
+        }
+
         lock (Leases.Gate)
         {
             Catalog.Put(Catalog.Target(image) ?? throw NoSuchImage(image.ToString()), name.WithDefaultTag());
@@ -148,23 +159,89 @@ public sealed class ImageStore : IAsyncDisposable
     public Task<PushResult> PushAsync(Reference name, PushOptions options, IProgress<ImageProgress> progress, CancellationToken cancellation) =>
         _registry.Value.PushAsync(name, options, progress, cancellation);
 
+    /// <summary>The tags of a repository in its registry, sorted. Throws <see cref="ImageException"/>.</summary>
+    public Task<IReadOnlyList<string>> RemoteTagsAsync(Reference name, RegistryCredentials? credentials, CancellationToken cancellation) =>
+        _registry.Value.TagsAsync(name, credentials, cancellation);
+
+    /// <summary>What a name points to in its registry. Throws <see cref="ImageException"/>.</summary>
+    public Task<RemoteImage> InspectRemoteAsync(Reference name, RegistryCredentials? credentials, CancellationToken cancellation) =>
+        _registry.Value.InspectAsync(name, credentials, cancellation);
+
+    /// <summary>A manifest or index as its registry has it. Throws <see cref="ImageException"/>.</summary>
+    public Task<(Descriptor Descriptor, byte[] Json)> RemoteManifestAsync(Reference name, RegistryCredentials? credentials, CancellationToken cancellation) =>
+        _registry.Value.GetManifestAsync(name, credentials, cancellation);
+
+    /// <summary>
+    /// Puts an index under a tag of its registry, after bringing <paramref name="sources"/> (each with its digest) into the repository. Throws <see cref="ImageException"/>.
+    /// </summary>
+    public Task<Digest> PutRemoteIndexAsync(
+        Reference name, byte[] json, string mediaType, IReadOnlyList<Reference> sources, Func<string, RegistryCredentials?> credentials, CancellationToken cancellation) =>
+        _registry.Value.PutIndexAsync(name, json, mediaType, sources, credentials, cancellation);
+
+    /// <summary>What the registry knows to refer to a manifest of this repository: signatures, attestations. Throws <see cref="ImageException"/>.</summary>
+    public Task<IReadOnlyList<Descriptor>> ReferrersAsync(Reference name, Digest subject, RegistryCredentials? credentials, CancellationToken cancellation) =>
+        _registry.Value.ReferrersAsync(name, subject, credentials, cancellation);
+
+    /// <summary>Asks a registry (<c>host:port</c>, or an address as docker's client gives it) whether it takes these credentials. Throws <see cref="ImageException"/>.</summary>
+    public Task<LoginResult> LoginAsync(string server, RegistryCredentials credentials, CancellationToken cancellation) =>
+        _registry.Value.LoginAsync(server, credentials, cancellation);
+
+    /// <summary>Repositories whose name or description has the term; <c>host/term</c> asks that registry. Throws <see cref="ImageException"/>.</summary>
+    public Task<IReadOnlyList<FoundRepository>> SearchAsync(string term, int limit, RegistryCredentials? credentials, CancellationToken cancellation) =>
+        _registry.Value.SearchAsync(term, limit, credentials, cancellation);
+
+    /// <summary>The names with tags that a repository has here, sorted.</summary>
+    public IReadOnlyList<Reference> TagsOf(Reference repository) =>
+        [.. Catalog.Names().Where(n => n.Name.Tag is not null && n.Name.Name == repository.Name).Select(n => n.Name)];
+
     /// <summary>
     /// Reads an archive of images: docker save's of any age, or an OCI layout, compressed or not. Nothing of a bad archive is kept.
     /// Throws <see cref="ImageException"/>.
     /// </summary>
     public Task<IReadOnlyList<LoadedImage>> LoadAsync(Stream archive, IProgress<ImageProgress> progress, CancellationToken cancellation) =>
-        new ArchiveLoader(this).LoadAsync(archive, progress, cancellation);
+        LoadAsync(archive, [], progress, cancellation);
+
+    /// <summary>As above; of images for several platforms only <paramref name="platforms"/>, if there are any.</summary>
+    public Task<IReadOnlyList<LoadedImage>> LoadAsync(
+        Stream archive, IReadOnlyList<Platform> platforms, IProgress<ImageProgress> progress, CancellationToken cancellation) =>
+        new ArchiveLoader(this, platforms).LoadAsync(archive, progress, cancellation);
 
     /// <summary>
     /// Writes images as an archive that is an OCI layout and a docker archive at once, as Docker 25 and later do. A repository name without tag
-    /// means all its tags.
+    /// means all its tags. Of images for several platforms only <paramref name="platforms"/>, if there are any. Throws <see cref="ImageException"/>.
     /// </summary>
-    public Task SaveAsync(IReadOnlyList<string> names, Stream to, Platform? platform, CancellationToken cancellation) =>
-        new ArchiveWriter(this).SaveAsync(names, to, platform, cancellation);
+    public Task SaveAsync(IReadOnlyList<string> names, Stream to, IReadOnlyList<Platform>? platforms, CancellationToken cancellation) =>
+        new ArchiveWriter(this).SaveAsync(names, to, platforms ?? [], cancellation);
 
     /// <summary>Makes an image of one layer from a root file system's tar archive, compressed or not. Throws <see cref="ImageException"/>.</summary>
     public Task<ImageRecord> ImportAsync(Stream tar, ImportOptions options, CancellationToken cancellation) =>
         new TarImporter(this).ImportAsync(tar, options, cancellation);
+
+    /// <summary>As above, from a web server. Throws <see cref="ImageException"/>.</summary>
+    public Task<ImageRecord> ImportFromAsync(Uri address, ImportOptions options, IProgress<ImageProgress> progress, CancellationToken cancellation) =>
+        _registry.Value.DownloadAsync(address, (stream, length) =>
+        {
+            var due = new Throttle();
+            return ImportAsync(
+                new ProgressStream(stream, n =>
+                {
+                    if (due.IsDue)
+                    {
+                        progress.Report(new ImageProgress(null, "Importing", n, length));
+                    }
+                }), options, cancellation);
+        }, cancellation);
+
+    /// <summary>The in-toto statements about an image's manifest that came with its index and are here (SBOMs, provenance).</summary>
+    public IReadOnlyList<ImageAttestation> Attestations(ImageRecord image)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        return [.. Catalog.ManifestsOf(image.Target)
+            .Where(m => m.Annotation(Annotations.DockerReferenceDigest) == image.ManifestDescriptor.Digest.ToString() && Content.Has(m.Digest))
+            .SelectMany(m => Documents.Manifest(m.Digest).Layers)
+            .Where(l => l.MediaType == ImageAttestation.MediaType && Content.Has(l.Digest))
+            .Select(l => new ImageAttestation(l, l.Annotation(ImageAttestation.PredicateTypeAnnotation) ?? "", () => Content.Read(l.Digest, ImageAttestation.LargestStatement)))];
+    }
 
     /// <summary>
     /// Makes an image of a container's image and what the container changed. The caller pauses the container if the layer must be of one moment.
@@ -172,6 +249,46 @@ public sealed class ImageStore : IAsyncDisposable
     /// </summary>
     public Task<ImageRecord> CommitAsync(string containerId, CommitOptions options, CancellationToken cancellation) =>
         new ContainerCommitter(this).CommitAsync(containerId, options, cancellation);
+
+    /// <summary>
+    /// Verifies every blob and every unpacked layer, and repairs what it can if asked to: blobs by pulling them again, layers by unpacking them again. Takes as
+    /// long as reading everything does.
+    /// </summary>
+    public Task<CheckReport> CheckAsync(CheckOptions options, IProgress<ImageProgress> progress, CancellationToken cancellation) =>
+        new StoreChecker(this, options, progress).RunAsync(cancellation);
+
+    /// <summary>Bytes that an unpacked layer takes; null if it is not unpacked.</summary>
+    public long? LayerSize(Digest diffId) => Layers.SizeOf(diffId);
+
+    /// <summary>Where the bytes are. <paramref name="isUsed"/> tells whether a container stands on an image.</summary>
+    public ImageUsage Usage(Func<Digest, bool> isUsed)
+    {
+        ArgumentNullException.ThrowIfNull(isUsed);
+        var contents = Catalog.Contents();
+        var users = new Dictionary<string, int>();
+        var kept = new Dictionary<string, long>();
+        foreach (var (image, items) in contents)
+        {
+            foreach (var (item, size) in items)
+            {
+                users[item] = users.GetValueOrDefault(item) + 1;
+                if (isUsed(image))
+                {
+                    kept[item] = size;
+                }
+            }
+        }
+
+        var total = Catalog.TotalSize() + Content.PartialSize;
+        return new ImageUsage(
+            total, total - kept.Values.Sum(), contents.ToDictionary(c => c.Key, c => c.Value.Where(i => users[i.Key] > 1).Sum(i => i.Value)));
+    }
+
+    /// <summary>
+    /// Removes some platforms of an image and keeps its names and its index. Throws <see cref="ImageException"/>: NotFound if one is not here, Conflict if a container uses it.
+    /// </summary>
+    public IReadOnlyList<RemovedItem> RemovePlatforms(string referenceOrId, IReadOnlyList<Platform> platforms, bool force = false) =>
+        _removal.RemovePlatforms(referenceOrId, platforms, force);
 
     public async ValueTask DisposeAsync()
     {
@@ -195,6 +312,10 @@ public sealed class ImageStore : IAsyncDisposable
         EmptyTrash();
         return freed;
     }
+
+    internal Task FetchAgainAsync(
+        Reference name, IReadOnlyList<Descriptor> manifests, RegistryCredentials? credentials, IProgress<ImageProgress> progress, CancellationToken cancellation) =>
+        _registry.Value.FetchAgainAsync(name, manifests, credentials, progress, cancellation);
 
     internal static ImageException NoSuchImage(string text) => new(
         ImageErrorKind.NotFound,

@@ -14,6 +14,9 @@ public sealed record ImageStoreOptions
     /// <summary>max-concurrent-uploads, over all pushes.</summary>
     public int MaxConcurrentUploads { get; init; } = 5;
 
+    /// <summary>Bytes that are sent at a time to a registry that does not take whole blobs.</summary>
+    public long UploadChunkSize { get; init; } = 16 * 1024 * 1024;
+
     /// <summary>max-download-attempts: how often a broken transfer is taken up again.</summary>
     public int MaxDownloadAttempts { get; init; } = 5;
 
@@ -28,6 +31,15 @@ public sealed record ImageStoreOptions
 
     /// <summary>Directories with <c>&lt;host:port&gt;/{ca.crt,client.cert,client.key,hosts.toml}</c>, the first that has the host wins.</summary>
     public IReadOnlyList<string> CertificateDirectories { get; init; } = ["/etc/docker/certs.d"];
+
+    /// <summary>http-proxy: for registries spoken to by plain HTTP.</summary>
+    public string? HttpProxy { get; init; }
+
+    /// <summary>https-proxy.</summary>
+    public string? HttpsProxy { get; init; }
+
+    /// <summary>no-proxy: hosts, domains, addresses and networks that are reached directly.</summary>
+    public string? NoProxy { get; init; }
 
     /// <summary>Sent to registries.</summary>
     public string UserAgent { get; init; } = "cais/0.1.0 (linux)";
@@ -105,11 +117,25 @@ public sealed record PullResult(ImageRecord Image, Digest Digest, bool Changed);
 /// <summary>A push's outcome: what the tag names now.</summary>
 public sealed record PushResult(string? Tag, Digest Digest, long Size);
 
+/// <summary>An image in a registry: what its name points to, and for which platforms it is.</summary>
+public sealed record RemoteImage(Descriptor Descriptor, IReadOnlyList<Platform> Platforms);
+
+/// <summary>A registry took the credentials. <paramref name="IdentityToken"/> is what to keep instead of the password, if it gave one.</summary>
+public sealed record LoginResult(string Status, string? IdentityToken);
+
+/// <summary>One result of a search.</summary>
+public sealed record FoundRepository(string Name, string Description, long Stars, bool IsOfficial);
+
 /// <summary>One image of a loaded archive: its name if it had one.</summary>
 public sealed record LoadedImage(string? Name, Digest Id);
 
 /// <summary>One consequence of a removal: a name that is gone, or an image whose content is.</summary>
 public sealed record RemovedItem(string? Untagged, string? Deleted);
+
+/// <summary>
+/// Bytes of disk: all that the store takes, what of it no image with a container needs, and of each image what other images need too.
+/// </summary>
+public sealed record ImageUsage(long Total, long Reclaimable, IReadOnlyDictionary<Digest, long> Shared);
 
 /// <summary>A prune's outcome.</summary>
 public sealed record PruneResult(IReadOnlyList<RemovedItem> Removed, long SpaceReclaimed);

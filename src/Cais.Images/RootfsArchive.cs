@@ -28,19 +28,39 @@ public static class RootfsArchive
         tar.Finish();
     }, to, cancellation);
 
+    /// <summary>
+    /// Writes several trees into one archive, each below a directory of its own unless that is empty, and closes them. No member is newer than
+    /// <paramref name="latest"/> (seconds since 1970) if given.
+    /// </summary>
+    public static Task ExportAsync(
+        IReadOnlyList<(string Directory, FileDescriptor Tree)> trees, long? latest, Stream to, CancellationToken cancellation) => ThreadedCopy.RunAsync("export", stream =>
+    {
+        var tar = new TarWriter(stream);
+        foreach (var (name, tree) in trees)
+        {
+            using (tree)
+            {
+                using var directory = OpenRoot(tree.ProcPath);
+                if (name.Length > 0)
+                {
+                    var entry = new TarEntry { Kind = TarEntryKind.Directory, Mode = 0x1ED };
+                    entry.SetName(Encoding.UTF8.GetBytes(name + "/"));
+                    tar.WriteEntry(entry);
+                }
+
+                new TreeArchiver(tar, asLayer: false, cancellation) { Latest = latest }.AddContents(directory.Number, Encoding.UTF8.GetBytes(name));
+            }
+        }
+
+        tar.Finish();
+    }, to, cancellation);
+
     /// <summary>What is at <paramref name="path"/>; a symbolic link at its end is itself looked at. Throws <see cref="ImageException"/> (NotFound).</summary>
     public static PathStatus Stat(string root, string path)
     {
         using var directory = OpenRoot(root);
         using var at = Locate(directory, path);
-        var target = "";
-        if (at.Status.Kind == FileKind.SymbolicLink)
-        {
-            var buffer = new byte[4096];
-            var length = FileAt.ReadLink(at.Parent.Number, at.Name, buffer);
-            target = length > 0 ? Encoding.UTF8.GetString(buffer, 0, length) : "";
-        }
-
+        var target = at.Status.Kind == FileKind.SymbolicLink ? Follow(directory, path) : "";
         return new PathStatus(
             Base(path), at.Status.Size, at.Status.Kind, at.Status.Permissions,
             DateTimeOffset.FromUnixTimeSeconds(Math.Clamp(at.Status.Modified.Seconds, -62_135_596_800, 253_402_300_799)).AddTicks(at.Status.Modified.Nanoseconds / 100), target);
@@ -91,6 +111,58 @@ public static class RootfsArchive
         using var unpacker = new LayerUnpacker(directory.Number, new UnpackOptions(destination.Length == 0 ? "."u8.ToArray() : destination, keepKinds, owner));
         unpacker.Apply(reader, cancellation);
         return true;
+    }
+
+    /// <summary>
+    /// Where the links in a path lead in the end, as an absolute path in the root; as far as they lead anywhere. For telling only: whoever uses the answer has it
+    /// resolved anew.
+    /// </summary>
+    private static string Follow(FileDescriptor root, string path)
+    {
+        const int mostLinks = 255;
+        var rest = new Stack<string>(path.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse());
+        var at = new List<string>();
+        var buffer = new byte[4096];
+        for (var links = 0; rest.TryPop(out var part);)
+        {
+            if (part is ".")
+            {
+                continue;
+            }
+
+            if (part is "..")
+            {
+                at.RemoveRange(Math.Max(0, at.Count - 1), Math.Min(1, at.Count));
+                continue;
+            }
+
+            var fd = FileAt.OpenInRoot(root.Number, Encoding.UTF8.GetBytes("./" + string.Join('/', at) + "\0"), FileAt.PathOnly | FileAt.DirectoryOnly);
+            var length = -1;
+            if (fd >= 0)
+            {
+                using var parent = new FileDescriptor(fd);
+                length = FileAt.ReadLink(fd, Encoding.UTF8.GetBytes(part + "\0"), buffer);
+            }
+
+            if (length < 0 || ++links > mostLinks)
+            {
+                at.Add(part);
+                continue;
+            }
+
+            var target = Encoding.UTF8.GetString(buffer, 0, length);
+            if (target.StartsWith('/'))
+            {
+                at.Clear();
+            }
+
+            foreach (var step in target.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse())
+            {
+                rest.Push(step);
+            }
+        }
+
+        return "/" + string.Join('/', at);
     }
 
     /// <summary>The last part of a path; "." if it ends in "/.", as Docker's clients expect the members to be called then.</summary>

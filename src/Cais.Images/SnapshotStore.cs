@@ -1,4 +1,5 @@
 using Cais.Images.Content;
+using Cais.Images.Layers;
 using Cais.Linux.FileSystem;
 using Cais.Oci.Images;
 using Cais.Storage;
@@ -6,12 +7,17 @@ using Cais.Storage;
 namespace Cais.Images;
 
 /// <summary>A container's root file system: what overlay needs. <paramref name="LowerDirs"/> are top first; all paths are absolute.</summary>
-public sealed record RootfsMount(string ContainerId, IReadOnlyList<string> LowerDirs, string UpperDir, string WorkDir);
+public sealed record RootfsMount(string ContainerId, IReadOnlyList<string> LowerDirs, string UpperDir, string WorkDir)
+{
+    /// <summary>The lower directories that are the image alone, without the layer that prepares it for containers.</summary>
+    public IReadOnlyList<string> ImageDirs { get; init; } = LowerDirs;
+}
 
 /// <summary>Unpacked layers, and containers' writable layers over them (<c>snapshots/container-&lt;id&gt;/{fs,work}</c>).</summary>
 public sealed class SnapshotStore
 {
     private const string Prefix = "container-";
+    private const string InitPrefix = "init-";
     private readonly ImageStore _images;
 
     internal SnapshotStore(ImageStore images) => _images = images;
@@ -45,11 +51,13 @@ public sealed class SnapshotStore
 
         // The row first: a directory without one is garbage, and one that is missing is made here again.
         MakeUpper(directory, TopLayer(image.Config));
-        return Mount(containerId, image.Config);
+        InitLayer.Make(InitPath(image.ManifestDescriptor.Digest), LayerPaths(image.Config));
+        return Mount(containerId, image.ManifestDescriptor.Digest, image.Config);
     }
 
     /// <summary>The container's root file system, or null.</summary>
-    public RootfsMount? Find(string containerId) => ImageOf(containerId) is { } image ? Mount(containerId, image.Config) : null;
+    public RootfsMount? Find(string containerId) =>
+        ManifestOf(containerId) is { } manifest && ImageOf(containerId) is { } image ? Mount(containerId, manifest, image.Config) : null;
 
     /// <summary>The image that the container stands on, or null.</summary>
     internal (Manifest Manifest, ImageConfig Config)? ImageOf(string containerId)
@@ -105,7 +113,11 @@ public sealed class SnapshotStore
     /// <summary>The containers that have a writable layer.</summary>
     public IReadOnlyList<string> Containers() => _images.Database.Read(c => c.Query("SELECT container FROM images_container", r => r.GetString(0)));
 
-    internal IReadOnlySet<string> DirectoryNames() => Containers().Select(c => Prefix + c).ToHashSet();
+    internal IReadOnlySet<string> DirectoryNames() => new HashSet<string>(
+    [
+        .. Containers().Select(c => Prefix + c),
+        .. _images.Database.Read(c => c.Query("SELECT DISTINCT manifest FROM images_container", r => InitPrefix + Digest.Parse(r.GetString(0)).Hex)),
+    ]);
 
     /// <summary>Makes sure that every layer of an image is unpacked; with <paramref name="prove"/> also that each blob is the layer that the configuration says.</summary>
     internal async Task UnpackAsync(Manifest manifest, ImageConfig config, Lease lease, bool prove, CancellationToken cancellation)
@@ -167,7 +179,7 @@ public sealed class SnapshotStore
         var temporary = Path.Combine(directory, "fs.tmp");
         Directory.CreateDirectory(temporary);
         var name = System.Text.Encoding.UTF8.GetBytes(temporary + '\0');
-        if (FileAt.Status(FileAt.CurrentDirectory, System.Text.Encoding.UTF8.GetBytes(topLayer + '\0'), out var top) == 0)
+        if (FileAt.Status(FileAt.CurrentDirectory, System.Text.Encoding.UTF8.GetBytes(topLayer + "/.\0"), out var top) == 0)
         {
             FileAt.ChangeOwner(FileAt.CurrentDirectory, name, top.Uid, top.Gid);
             FileAt.ChangeMode(FileAt.CurrentDirectory, name, top.Permissions);
@@ -177,7 +189,10 @@ public sealed class SnapshotStore
         Directory.Move(temporary, upper);
     }
 
-    private RootfsMount Mount(string containerId, ImageConfig config)
+    private string InitPath(Digest manifest) => Path.Combine(_images.Layers.SnapshotsPath, InitPrefix + manifest.Hex);
+
+    /// <summary>The image's layers, top first.</summary>
+    private List<string> LayerPaths(ImageConfig config)
     {
         var lower = new List<string>();
         var seen = new HashSet<Digest>();
@@ -195,7 +210,17 @@ public sealed class SnapshotStore
             lower.Add(_images.Layers.EmptyLayerPath());
         }
 
+        return lower;
+    }
+
+    private RootfsMount Mount(string containerId, Digest manifest, ImageConfig config)
+    {
         var directory = DirectoryOf(containerId);
-        return new RootfsMount(containerId, lower, Path.Combine(directory, "fs"), Path.Combine(directory, "work"));
+        var image = LayerPaths(config);
+        var init = InitPath(manifest);
+        return new RootfsMount(containerId, Directory.Exists(init) ? [init, .. image] : image, Path.Combine(directory, "fs"), Path.Combine(directory, "work"))
+        {
+            ImageDirs = image,
+        };
     }
 }

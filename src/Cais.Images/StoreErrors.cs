@@ -23,6 +23,7 @@ internal static class StoreErrors
     public static ImageException? Translate(Exception e) => e switch
     {
         LinuxException { Errno: Errno.ENOSPC or Errno.EDQUOT } l => new ImageException(ImageErrorKind.NoSpace, l.Message, l),
+        Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: 13 } full => new ImageException(ImageErrorKind.NoSpace, $"no space left on device: {full.Message}", full),
         IOException { HResult: 28 } io => new ImageException(ImageErrorKind.NoSpace, io.Message, io),
         TarFormatException t => new ImageException(ImageErrorKind.InvalidArgument, t.Message, t),
         ImageFormatException f => new ImageException(ImageErrorKind.Corrupt, f.Message, f),

@@ -7,6 +7,7 @@ namespace Cais.Linux;
 public static unsafe class MessageSocket
 {
     private const int Stream = 1;
+    private const int Datagram = 2;
     private const int SequencedPacket = 5;
     private const int CloseOnExec = 0x80000;
     private const int PathOffset = 2;
@@ -46,6 +47,9 @@ public static unsafe class MessageSocket
     public static FileDescriptor ConnectForPackets(string path) => Connect(path, SequencedPacket);
 
     public static FileDescriptor ConnectStream(string path) => Connect(path, Stream);
+
+    /// <summary>For services that take one message at a time and answer none, such as syslog's <c>/dev/log</c>.</summary>
+    public static FileDescriptor ConnectForDatagrams(string path) => Connect(path, Datagram);
 
     /// <summary>Sends <paramref name="data"/> (at least a byte) and, with it, another descriptor for <paramref name="passed"/>'s open file.</summary>
     public static void SendDescriptor(FileDescriptor socket, ReadOnlySpan<byte> data, FileDescriptor passed)

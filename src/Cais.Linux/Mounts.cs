@@ -145,6 +145,28 @@ public static unsafe class Mounts
         }
     }
 
+    /// <summary>Puts an unattached mount on an open file or directory itself, whatever its name has become.</summary>
+    public static void Attach(FileDescriptor mount, FileDescriptor target)
+    {
+        using var empty = new Utf8("");
+        if (SystemCall.Invoke(SystemCall.MoveMount, mount.Number, empty, target.Number, empty, 4 | 0x40) < 0)
+        {
+            throw LinuxException.FromLastError("attach mount");
+        }
+    }
+
+    /// <summary>A bind mount of an open file or directory on another.</summary>
+    public static void Bind(FileDescriptor source, FileDescriptor target, bool recursive = false, MountAttributes attributes = 0)
+    {
+        using var mount = Clone(source.ProcPath, recursive);
+        if (attributes != 0)
+        {
+            SetAttributes(mount, attributes, 0, recursive, "a bind mount");
+        }
+
+        Attach(mount, target);
+    }
+
     /// <summary>A bind mount; read-only or otherwise restricted from its first moment.</summary>
     public static void Bind(string source, string target, bool recursive = false, MountAttributes attributes = 0)
     {

@@ -46,6 +46,26 @@ public static class Namespaces
         });
     }
 
+    /// <summary>
+    /// Runs <paramref name="inside"/> in a new mount namespace that starts as a copy of this process's and tells nobody what is mounted in it. Whoever needs
+    /// it longer keeps it open by <c>/proc/thread-self/ns/mnt</c>; with the last descriptor all its mounts go.
+    /// </summary>
+    public static T RunInNewMountNamespace<T>(Func<T> inside)
+    {
+        T result = default!;
+        OnOwnThread(() =>
+        {
+            if (LibC.unshare((int)NamespaceKind.Mount) != 0)
+            {
+                throw LinuxException.FromLastError("create a mount namespace");
+            }
+
+            Mounts.Mount(null, "/", null, MountFlags.Private | MountFlags.Recursive);
+            result = inside();
+        });
+        return result;
+    }
+
     /// <summary>Undoes <see cref="CreateNetwork"/>; the kernel ends the namespace in the background once nothing is in it.</summary>
     public static void RemoveNetwork(string path)
     {

@@ -24,6 +24,7 @@ public static class SystemCall
     public static int SetGroups => X64 ? 116 : 159;
     public static int SetResUid => X64 ? 117 : 147;
     public static int SetResGid => X64 ? 119 : 149;
+    public static int CapGet => X64 ? 125 : 90;
     public static int CapSet => X64 ? 126 : 91;
     public static int Personality => X64 ? 135 : 92;
     public static int Statfs => X64 ? 137 : 43;
@@ -74,6 +75,7 @@ public static class SystemCall
     public static int PidfdGetfd => 438;
     public static int Faccessat2 => 439;
     public static int MountSetattr => 442;
+    public static int QuotactlFd => 443;
     public static int LandlockCreateRuleset => 444;
 
     internal static long Invoke(int number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0) => LibC.syscall(number, a, b, c, d, e);

@@ -9,9 +9,11 @@ using Cais.Networking.Drivers;
 using Cais.Networking.Firewall;
 using Cais.Networking.Kernel;
 using Cais.Networking.Networks;
+using Cais.Networking.Plugins;
 using Cais.Networking.Ports;
 using Cais.Networking.Sandboxes;
 using Cais.Networking.State;
+using Cais.Plugins;
 using Cais.Storage;
 
 namespace Cais.Networking;
@@ -34,12 +36,14 @@ public sealed class NetworkController : IAsyncDisposable
     private readonly FirewallKeeper _firewall;
     private readonly SandboxManager _sandboxes;
     private readonly NetworkFactory _factory;
+    private readonly RemoteNetworks _remote;
+    private readonly RemoteDriver _remoteDriver;
     private readonly FrozenDictionary<string, INetworkDriver> _drivers;
     private ChangeWatcher? _watcher;
     private int _repairing;
     private bool _disposed;
 
-    private NetworkController(NetworkStore store, string runDirectory, NetworkOptions options, HostKernel host, HostKernel background)
+    private NetworkController(NetworkStore store, string runDirectory, NetworkOptions options, HostKernel host, HostKernel background, PluginRegistry? plugins)
     {
         Options = options;
         _store = store;
@@ -49,7 +53,7 @@ public sealed class NetworkController : IAsyncDisposable
         _namespaceDirectory = Path.Combine(runDirectory, "netns");
         _pool = new NamespacePool(background.Thread, _namespaceDirectory, SpareNamespaces);
         _firewall = new FirewallKeeper(host, options);
-        var bridge = new BridgeDriver(host);
+        var bridge = new BridgeDriver(host, routeLoopback: options.UserlandProxy != true);
         _drivers = new Dictionary<string, INetworkDriver>
         {
             ["bridge"] = bridge,
@@ -57,6 +61,8 @@ public sealed class NetworkController : IAsyncDisposable
             ["ipvlan"] = new UpperDriver(host, "ipvlan"),
             ["overlay"] = new OverlayDriver(host, bridge),
         }.ToFrozenDictionary();
+        _remoteDriver = new RemoteDriver(host);
+        _remote = new RemoteNetworks(plugins, store, _networks, job => Run(job, CancellationToken.None));
         _factory = new NetworkFactory(new SubnetPools(options.DefaultAddressPools), UniqueLocal(store));
         var ports = new PortAllocator(HeldPort.Bind, host.Thread.Run(EphemeralPorts).GetAwaiter().GetResult());
         _sandboxes = new SandboxManager(
@@ -67,7 +73,7 @@ public sealed class NetworkController : IAsyncDisposable
             _networks,
             _firewall,
             ports,
-            network => _drivers.GetValueOrDefault(network.Driver),
+            DriverOf,
             options);
     }
 
@@ -78,8 +84,9 @@ public sealed class NetworkController : IAsyncDisposable
     /// <param name="database">The engine's database; tables with the prefix <c>network_</c> are made in it.</param>
     /// <param name="runDirectory">For namespaces; made if missing. Gone after a reboot.</param>
     /// <param name="options">The daemon's settings.</param>
+    /// <param name="plugins">Where network and address plugins are found; null for none.</param>
     /// <param name="hostNamespace">The network namespace that is "the host"; null is the caller's. Not owned, needed during this call only.</param>
-    public static NetworkController Open(Database database, string runDirectory, NetworkOptions options, FileDescriptor? hostNamespace = null)
+    public static NetworkController Open(Database database, string runDirectory, NetworkOptions options, PluginRegistry? plugins = null, FileDescriptor? hostNamespace = null)
     {
         var store = new NetworkStore(database);
         var host = HostKernel.Open("cais-net", hostNamespace);
@@ -87,7 +94,7 @@ public sealed class NetworkController : IAsyncDisposable
         try
         {
             background = HostKernel.Open("cais-net-later", hostNamespace);
-            return new NetworkController(store, runDirectory, options, host, background);
+            return new NetworkController(store, runDirectory, options, host, background, plugins);
         }
         catch
         {
@@ -102,7 +109,14 @@ public sealed class NetworkController : IAsyncDisposable
     /// <paramref name="containers"/> (ids of those that still run) and frees all others. Call once, before anything else.
     /// </summary>
     /// <exception cref="NetworkException">The kernel refuses, or the default bridge cannot be.</exception>
-    public Task StartAsync(IReadOnlyCollection<string> containers, CancellationToken cancellationToken) => Run(() => Start(containers), cancellationToken);
+    public async Task StartAsync(IReadOnlyCollection<string> containers, CancellationToken cancellationToken)
+    {
+        await Run(() => Start(containers), cancellationToken).ConfigureAwait(false);
+        var held = _sandboxes.All.SelectMany(r => r.Sandbox.Endpoints).Select(e => e.Id).ToHashSet();
+
+        // Plugins may start after the daemon, or never: nobody waits for them.
+        _ = Task.Run(() => _remote.ReleaseAllBut(held), CancellationToken.None);
+    }
 
     /// <summary>All networks, built-in ones included, by name.</summary>
     public IReadOnlyList<Network> List() => _networks.List();
@@ -117,13 +131,54 @@ public sealed class NetworkController : IAsyncDisposable
     /// <summary>Those who are in the network now.</summary>
     public IReadOnlyList<Endpoint> EndpointsOf(string networkId) => _networks.EndpointsOf(networkId);
 
+    /// <summary>How full a network's subnets are now.</summary>
+    /// <exception cref="NetworkException">NotFound.</exception>
+    public Task<IReadOnlyList<SubnetUse>> SubnetsOfAsync(string networkId, CancellationToken cancellationToken) =>
+        Run(() => _networks.Get(networkId).Use(), cancellationToken);
+
     /// <summary>Creates a user-defined network in database and kernel.</summary>
     /// <exception cref="NetworkException">Conflict: the name or subnet is taken; InvalidParameter; Exhausted: no subnet left; Unsupported.</exception>
-    public Task<Network> CreateAsync(NetworkSpec spec, CancellationToken cancellationToken) => Run(() => CreateNetwork(spec), cancellationToken);
+    public async Task<Network> CreateAsync(NetworkSpec spec, CancellationToken cancellationToken)
+    {
+        spec = NetworkFactory.Resolve(spec, _networks.List());
+        if (!RemoteNetworks.Concerns(spec))
+        {
+            return await Run(() => CreateNetwork(spec, []), cancellationToken).ConfigureAwait(false);
+        }
+
+        var (filled, pools) = await _remote.RequestPoolsAsync(spec, cancellationToken).ConfigureAwait(false);
+        Network? network = null;
+        try
+        {
+            network = await Run(() => CreateNetwork(filled, pools), cancellationToken).ConfigureAwait(false);
+            await _remote.CreateNetworkAsync(network, cancellationToken).ConfigureAwait(false);
+            return network;
+        }
+        catch
+        {
+            if (network is not null)
+            {
+                await Run(() => RemoveNetwork(network.Id), CancellationToken.None).ConfigureAwait(false);
+            }
+
+            await _remote.ReleasePoolsAsync(filled, pools).ConfigureAwait(false);
+            throw;
+        }
+    }
 
     /// <summary>Removes a user-defined network that nobody is in.</summary>
     /// <exception cref="NetworkException">Forbidden: built in, or <c>error while removing network: … has active endpoints</c>.</exception>
-    public Task RemoveAsync(string nameOrId, CancellationToken cancellationToken) => Run(() => RemoveNetwork(nameOrId), cancellationToken);
+    public async Task RemoveAsync(string nameOrId, CancellationToken cancellationToken)
+    {
+        var network = Get(nameOrId);
+        if (RemoteNetworks.Concerns(network.Spec))
+        {
+            await Run(() => CheckRemovable(_networks.Get(network.Id)), cancellationToken).ConfigureAwait(false);
+            await _remote.DeleteNetworkAsync(network).ConfigureAwait(false);
+        }
+
+        await Run(() => RemoveNetwork(network.Id), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>
     /// Makes the container's namespace with interfaces, addresses, routes and published ports. All or nothing: on failure nothing is kept.
@@ -131,25 +186,60 @@ public sealed class NetworkController : IAsyncDisposable
     /// </summary>
     /// <exception cref="PortAllocatedException">A host port is taken.</exception>
     /// <exception cref="NetworkException">As the kinds say.</exception>
-    public Task<Sandbox> CreateSandboxAsync(SandboxSpec spec, CancellationToken cancellationToken) => Run(() => _sandboxes.Create(spec), cancellationToken);
+    public async Task<Sandbox> CreateSandboxAsync(SandboxSpec spec, CancellationToken cancellationToken) =>
+        _remote.Concerns(spec.Endpoints)
+            ? await CreateRemoteSandbox(spec, cancellationToken).ConfigureAwait(false)
+            : await Run(() => _sandboxes.Create(spec), cancellationToken).ConfigureAwait(false);
 
     /// <summary>
     /// Frees addresses and ports at once and drops the last reference to the namespace; the kernel takes it down in the background.
     /// Does nothing when there is none. The container's processes must be gone.
     /// </summary>
-    public Task DestroySandboxAsync(string containerId) => Run(() => _sandboxes.Destroy(containerId), CancellationToken.None);
+    public async Task DestroySandboxAsync(string containerId)
+    {
+        var remote = _sandboxes.Find(containerId)?.Sandbox.Endpoints.Where(e => e.Spec.Remote is not null).ToList();
+        await Run(() => _sandboxes.Destroy(containerId), CancellationToken.None).ConfigureAwait(false);
+        if (remote is { Count: > 0 })
+        {
+            await _remote.ReleaseAsync(remote).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>The container's sandbox, or null. After a daemon restart: from the database, verified against the kernel.</summary>
     public Sandbox? GetSandbox(string containerId) => _sandboxes.Find(containerId)?.Sandbox;
 
     /// <summary>Puts a running container into one more network.</summary>
-    public Task<Endpoint> ConnectAsync(string containerId, EndpointSpec endpoint, CancellationToken cancellationToken) =>
-        Run(() => _sandboxes.Connect(containerId, endpoint), cancellationToken);
+    public async Task<Endpoint> ConnectAsync(string containerId, EndpointSpec endpoint, CancellationToken cancellationToken)
+    {
+        if (!_remote.Concerns([endpoint]))
+        {
+            return await Run(() => _sandboxes.Connect(containerId, endpoint), cancellationToken).ConfigureAwait(false);
+        }
+
+        endpoint = await _remote.PrepareAsync(endpoint, GetSandbox(containerId)?.NamespacePath ?? "", cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await Run(() => _sandboxes.Connect(containerId, endpoint), cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await _remote.ReleaseAsync([endpoint]).ConfigureAwait(false);
+            throw;
+        }
+    }
 
     /// <summary>Takes a running container out of a network.</summary>
     /// <exception cref="NetworkException">Forbidden: it is not in that network.</exception>
-    public Task DisconnectAsync(string containerId, string networkNameOrId, CancellationToken cancellationToken) =>
-        Run(() => _sandboxes.Disconnect(containerId, networkNameOrId), cancellationToken);
+    public async Task DisconnectAsync(string containerId, string networkNameOrId, CancellationToken cancellationToken)
+    {
+        var network = Get(networkNameOrId);
+        var endpoint = GetSandbox(containerId)?.Endpoints.FirstOrDefault(e => e.NetworkId == network.Id);
+        await Run(() => _sandboxes.Disconnect(containerId, network.Id), cancellationToken).ConfigureAwait(false);
+        if (endpoint?.Spec.Remote is not null)
+        {
+            await _remote.ReleaseAsync([endpoint]).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>A running container has another name now: name service follows.</summary>
     public Task RenameAsync(string containerId, string containerName) => Run(() => _sandboxes.Rename(containerId, containerName), CancellationToken.None);
@@ -162,14 +252,14 @@ public sealed class NetworkController : IAsyncDisposable
     {
         var record = Record(containerId);
         var links = record.Spec.Links.SelectMany(link => LinkLines(link.Key, link.Value));
-        return NameFiles.Hosts(record, [.. extraHosts.Select(entry => NameFiles.ParseExtraHost(entry, HostGateways())), .. links]);
+        return NameFiles.Hosts(record, [.. extraHosts.Select(entry => NameFiles.ParseExtraHost(entry, HostGateways())), .. links], Options);
     }
 
     /// <summary>The container's <c>/etc/resolv.conf</c>: the embedded server in user-defined networks, else the host's or the given ones.</summary>
     public string ResolvConf(string containerId)
     {
         var record = Record(containerId);
-        return NameFiles.ResolvConf(record.Spec, Options, internalServer: record.Sandbox.Endpoints.Any(e => Get(e.NetworkId).HasNameService));
+        return NameFiles.ResolvConf(record.Spec, Options, internalServer: record.Sandbox.Endpoints.Any(e => Get(e.NetworkId).HasNameService), inHostNetwork: record.Sandbox.NamespacePath is null);
     }
 
     /// <summary>Waits for what is still to be done in the background, and stops. Everything in the kernel stays as it is.</summary>
@@ -359,7 +449,48 @@ public sealed class NetworkController : IAsyncDisposable
         return ([.. groups[true]], [.. groups[false]]);
     }
 
-    private INetworkDriver? DriverOf(Network network) => _drivers.GetValueOrDefault(network.Driver);
+    private INetworkDriver? DriverOf(Network network) =>
+        _drivers.GetValueOrDefault(network.Driver) ?? (RemoteNetworks.IsRemoteDriver(network.Driver) ? _remoteDriver : null);
+
+    /// <summary>The plugins are asked before the kernel thread's turn, with the namespace that they may want to see.</summary>
+    private async Task<Sandbox> CreateRemoteSandbox(SandboxSpec spec, CancellationToken cancellationToken)
+    {
+        await DestroySandboxAsync(spec.ContainerId).ConfigureAwait(false);
+        var target = await Run(() => _pool.Take(_host.Thread), cancellationToken).ConfigureAwait(false);
+        var used = false;
+        try
+        {
+            var prepared = await _remote.PrepareAsync(spec, target.Path, cancellationToken).ConfigureAwait(false);
+            Sandbox sandbox;
+            try
+            {
+                used = true;
+                sandbox = await Run(() => _sandboxes.Create(prepared, target), cancellationToken).ConfigureAwait(false);
+            }
+            catch
+            {
+                await _remote.ReleaseAsync(prepared.Endpoints).ConfigureAwait(false);
+                throw;
+            }
+
+            await _remote.PublishAsync(sandbox, cancellationToken).ConfigureAwait(false);
+            return sandbox;
+        }
+        catch
+        {
+            if (used)
+            {
+                await DestroySandboxAsync(spec.ContainerId).ConfigureAwait(false);
+            }
+            else
+            {
+                target.Dispose();
+                NetworkNamespace.Unbind(target.Path);
+            }
+
+            throw;
+        }
+    }
 
     private void AddBuiltIn(string name, string driver)
     {
@@ -459,15 +590,25 @@ public sealed class NetworkController : IAsyncDisposable
         }
     }
 
-    private Network CreateNetwork(NetworkSpec spec)
+    private Network CreateNetwork(NetworkSpec spec, IReadOnlyList<RemotePool> pools)
     {
-        if (DriverOfName(spec.Driver) is not { } driver)
+        if (spec.Driver is "host" or "null" or "none" && !spec.ConfigOnly)
         {
-            throw new NetworkException(NetworkError.NotFound, $"could not find plugin {spec.Driver} in v1 plugin registry: plugin not found");
+            throw new NetworkException(NetworkError.Forbidden, $"only one instance of \"{spec.Driver}\" network is allowed");
         }
 
         var network = _factory.Create(spec, _networks.List(), HostRoutes(), Options.DefaultNetworkOptions.GetValueOrDefault(spec.Driver));
-        network = network with { OwnsBridge = _host.Route.FindLink(driver.HostInterface(network)) is null };
+        network = network with { RemotePools = pools.Count > 0 ? pools : null };
+        if (DriverOf(network) is not { } driver)
+        {
+            // A network of settings alone: the kernel has nothing of it.
+            var settings = new NetworkState(network);
+            _store.Save(network);
+            _networks.Set(settings);
+            return network;
+        }
+
+        network = network with { OwnsBridge = driver.HostInterface(network) is { Length: > 0 } name && _host.Route.FindLink(name) is null };
         var state = new NetworkState(network);
         _store.Save(network);
         try
@@ -498,12 +639,14 @@ public sealed class NetworkController : IAsyncDisposable
         return network;
     }
 
-    private INetworkDriver? DriverOfName(string name) => _drivers.GetValueOrDefault(name);
-
-    private void RemoveNetwork(string nameOrId)
+    private void CheckRemovable(NetworkState state)
     {
-        var state = _networks.Get(nameOrId);
         var network = state.Network;
+        if (network.Spec.ConfigOnly && _networks.List().FirstOrDefault(n => n.Spec.ConfigFrom == network.Name) is { } dependent)
+        {
+            throw new NetworkException(NetworkError.Forbidden, $"configuration network \"{network.Name}\" is in use by network \"{dependent.Name}\"");
+        }
+
         if (network.IsBuiltIn)
         {
             throw new NetworkException(NetworkError.Forbidden, $"{network.Name} is a pre-defined network and cannot be removed");
@@ -515,6 +658,13 @@ public sealed class NetworkController : IAsyncDisposable
             throw new NetworkException(NetworkError.Forbidden, $"error while removing network: network {network.Name} has active endpoints ({users})");
         }
 
+    }
+
+    private void RemoveNetwork(string nameOrId)
+    {
+        var state = _networks.Get(nameOrId);
+        var network = state.Network;
+        CheckRemovable(state);
         if (state.FirewallNetwork is { } filter)
         {
             _firewall.Remove(filter);

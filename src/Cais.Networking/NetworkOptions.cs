@@ -59,6 +59,12 @@ public sealed record NetworkOptions
     /// <summary>Let other machines reach published ports by the container's own address.</summary>
     public bool AllowDirectRouting { get; init; }
 
+    /// <summary>
+    /// Who carries what packet translation cannot (<c>userland-proxy</c>): null leaves to the daemon connections from ::1 and from IPv6 to containers that
+    /// have IPv4 only, and all else to the kernel; true also those from 127.0.0.1, so that no bridge needs route_localnet; false carries nothing.
+    /// </summary>
+    public bool? UserlandProxy { get; init; }
+
     /// <summary>The host address for published ports that name none (<c>ip</c>); null is all addresses of both families.</summary>
     public IPAddress? DefaultBindingAddress { get; init; }
 
@@ -74,6 +80,9 @@ public sealed record NetworkOptions
     /// <summary>Driver options for new networks, by driver.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> DefaultNetworkOptions { get; init; } =
         new Dictionary<string, IReadOnlyDictionary<string, string>>();
+
+    /// <summary>Where the host's own names are read from.</summary>
+    public string HostsPath { get; init; } = "/etc/hosts";
 
     /// <summary>Where the host's resolver configuration is read from.</summary>
     public string ResolvConfPath { get; init; } = "/etc/resolv.conf";

@@ -1,9 +1,11 @@
 using Cais.Linux;
 using Cais.Oci.Runtime;
 using Cais.Runtime.Cgroups;
+using Cais.Runtime.Checkpoint;
 using Cais.Runtime.Compile;
 using Cais.Runtime.Hooks;
 using Cais.Runtime.Launch;
+using Cais.Runtime.Systemd;
 
 namespace Cais.Runtime;
 
@@ -43,11 +45,16 @@ public sealed class Container : IDisposable
 
     private readonly List<string> _warnings = [];
 
+    internal void Warn(string warning) => _warnings.Add(warning);
+
     /// <summary>The configuration it was made from.</summary>
     public Spec Spec => _spec ??= OciRuntime.ParseConfiguration(
         Files.ReadAll($"{_directory}/{OciRuntime.ConfigName}"), $"{_directory}/{OciRuntime.ConfigName}");
 
     private ContainerCgroup Cgroup => _cgroup ??= ContainerCgroup.Restore(_state.CgroupPaths);
+
+    /// <summary>The unit that systemd made for the container; null where the runtime made the cgroup.</summary>
+    private string? SystemdUnit => _state is { SystemdCgroup: true, CgroupPaths: [var path, ..] } ? Path.GetFileName(path) : null;
 
     private string GatePath => $"{_directory}/{ContainerLaunch.GateName}";
 
@@ -182,6 +189,11 @@ public sealed class Container : IDisposable
             Cgroup.Delete();
         }
 
+        if (SystemdUnit is { } unit)
+        {
+            SystemdScope.Stop(unit);
+        }
+
         OciRuntime.RemoveDirectory(_directory);
         try
         {
@@ -221,6 +233,7 @@ public sealed class Container : IDisposable
         }
 
         SpecCheck.ValidateProcess(request.Process);
+        request = request with { Process = GrantableCapabilities.Reduce(Spec, request.Process, []) };
         return ExecLaunch.Run(Spec, PidFd, Pid, Cgroup, request);
     }
 
@@ -244,6 +257,17 @@ public sealed class Container : IDisposable
         Cgroup.SetFrozen(false);
     }
 
+    /// <summary>Saves the container's processes with criu. They end with that, unless asked otherwise; what is left is removed by <see cref="Delete"/>.</summary>
+    public void Checkpoint(CheckpointRequest request)
+    {
+        if (Status is not (ContainerStatus.Running or ContainerStatus.Paused))
+        {
+            throw WrongState($"container {Id} is {Text(Status)}: only a running one can be saved");
+        }
+
+        ContainerDump.Run(_directory, _state, Spec, request);
+    }
+
     public void Update(LinuxResources resources)
     {
         if (Status == ContainerStatus.Stopped)
@@ -252,6 +276,10 @@ public sealed class Container : IDisposable
         }
 
         Cgroup.Apply(resources, update: true);
+        if (SystemdUnit is { } unit)
+        {
+            SystemdScope.Update(unit, resources, CgroupLayout.Detect().IsUnified);
+        }
     }
 
     public ContainerStats Stats() => Cgroup.Stats();

@@ -3,6 +3,8 @@ using System.Text.Json;
 using Cais.Linux;
 using Cais.Oci.Runtime;
 using Cais.Runtime.Cgroups;
+using Cais.Runtime.Checkpoint;
+using Cais.Runtime.Systemd;
 
 namespace Cais.Runtime;
 
@@ -14,7 +16,13 @@ public sealed class OciRuntime(string stateRoot)
     public string StateRoot { get; } = Path.GetFullPath(stateRoot);
 
     /// <summary>Makes the container; its program waits for <see cref="Container.Start"/>. Its first process is a child of this one.</summary>
-    public Container Create(CreateRequest request)
+    public Container Create(CreateRequest request) => Create(request, (directory, state, spec, cgroup) => Launch(directory, state, spec, request, cgroup));
+
+    /// <summary>Makes the container from an image that <see cref="Container.Checkpoint"/> wrote; it goes on where it was.</summary>
+    public Container Restore(RestoreRequest request) => Create(
+        request.Container, (directory, state, spec, cgroup) => ContainerRestore.Run(directory, state, spec, request, cgroup));
+
+    private Container Create(CreateRequest request, Func<string, StateFile, Spec, ContainerCgroup, Container> start)
     {
         CheckId(request.Id);
         var bundle = Path.GetFullPath(request.Bundle);
@@ -35,9 +43,19 @@ public sealed class OciRuntime(string stateRoot)
         }
 
         ContainerCgroup? cgroup = null;
+        SystemdScope? scope = null;
+        IDisposable? placeholder = null;
         try
         {
-            cgroup = ContainerCgroup.For(CgroupLayout.Detect(), spec.Linux?.CgroupsPath, request.Id);
+            var layout = CgroupLayout.Detect();
+            var cgroupsPath = spec.Linux?.CgroupsPath;
+            if (request.SystemdCgroup)
+            {
+                scope = SystemdScope.Parse(cgroupsPath, request.Id);
+                cgroupsPath = scope.Start(request.Id, spec.Linux?.Resources, layout.IsUnified, out placeholder);
+            }
+
+            cgroup = ContainerCgroup.For(layout, cgroupsPath, request.Id);
             var state = NewState(request, bundle, spec, cgroup);
             state.Write(directory);
             using (var file = Files.Open($"{directory}/{ConfigName}", OpenFlags.WriteOnly | OpenFlags.Create, 0x180))
@@ -47,16 +65,40 @@ public sealed class OciRuntime(string stateRoot)
 
             cgroup.Create();
             cgroup.Apply(spec.Linux?.Resources, update: false);
-            return ContainerLaunch.Run(directory, state, spec, request, cgroup);
+            return start(directory, state, spec, cgroup);
         }
         catch (Exception)
         {
             // Nothing half-made stays behind. If this process dies instead, delete finds the same things through the state file.
             cgroup?.SignalAll(Signals.Kill);
+            placeholder?.Dispose();
             cgroup?.Delete();
+            if (cgroup is not null && scope is not null)
+            {
+                SystemdScope.Stop(scope.Unit);
+            }
+
             RemoveDirectory(directory);
             throw;
         }
+        finally
+        {
+            // The container's own process is there now, or nothing is.
+            placeholder?.Dispose();
+        }
+    }
+
+    private static Container Launch(string directory, StateFile state, Spec spec, CreateRequest request, ContainerCgroup cgroup)
+    {
+        var missing = new List<string>();
+        var granted = spec.Process is { } process ? spec with { Process = GrantableCapabilities.Reduce(spec, process, missing) } : spec;
+        var container = ContainerLaunch.Run(directory, state, granted, request, cgroup);
+        foreach (var capability in missing)
+        {
+            container.Warn($"capability {capability} cannot be granted, because the runtime does not have it itself");
+        }
+
+        return container;
     }
 
     /// <summary>A container made earlier, by any process.</summary>

@@ -67,6 +67,8 @@ internal sealed class Arguments
         return result;
     }
 
+    public bool AsksForHelp => Has("help") || Has("usage") || Has("?");
+
     public bool Has(string name) => Value(name) is { } value && value is not ("false" or "0");
 
     /// <summary>The last one given; null for none.</summary>
@@ -102,11 +104,7 @@ internal sealed class Arguments
         : int.TryParse(text, out var number) && number >= 0 ? number : throw new UsageException($"invalid value \"{text}\" for flag -{name}");
 
     /// <summary>The one argument that most commands take.</summary>
-    public string Id(string command) => _rest.Count switch
-    {
-        0 => throw new UsageException($"\"{command}\" requires a minimum of 1 argument: the container's id"),
-        _ => _rest[0],
-    };
+    public string Id => _rest[0];
 
     private static bool ShortCluster(
         Arguments result, string word, string[] flags, string[] values, ReadOnlySpan<string> args, ref int index)

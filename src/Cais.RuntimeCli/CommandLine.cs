@@ -14,44 +14,52 @@ internal static class CommandLine
 
     private const string RestartedMark = "_CAIS_RUNTIME_RESTARTED";
 
-    private static readonly string[] Flags = ["debug", "systemd-cgroup", "help|h", "version|v"];
-    private static readonly string[] Values = ["log", "log-format", "root", "criu", "rootless", "cgroup-manager", "log-level"];
-
     public static int Run(string[] args)
     {
         LogFile? log = null;
         var name = "";
         try
         {
-            var options = Arguments.Parse(args, Flags, Values, stopAtArgument: true);
-            if (options.Has("version"))
+            var options = Arguments.Parse(args, GlobalNames(withValue: false), GlobalNames(withValue: true), stopAtArgument: true);
+            if (options.Has("version") || options.Has("V"))
             {
                 return Information.Version();
             }
 
-            if (options.Has("help") || options.Rest is [] or ["help", ..])
+            if (options.AsksForHelp || options.Rest is [] or ["help"])
             {
                 return Information.Help();
             }
 
-            var debug = options.Has("debug") || options.Value("log-level") == "debug";
-            log = new LogFile(LogPath(options.Value("log")), Format(options.Value("log-format")), debug);
-            name = options.Rest[0];
-            var rest = new string[options.Rest.Count - 1];
-            for (var i = 0; i < rest.Length; i++)
+            var level = options.Value("log-level") ?? "warning";
+            if (level is not ("error" or "warning" or "info" or "debug"))
             {
-                rest[i] = options.Rest[i + 1];
+                throw new UsageException($"unknown log-level \"{level}\": error, warning and debug are known");
+            }
+
+            log = new LogFile(LogPath(options.Value("log")), Format(options.Value("log-format")), options.Has("debug") ? "debug" : level);
+            name = options.Rest[0] == "help" ? options.Rest[1] : options.Rest[0];
+            var command = CommandTable.Find(name) ?? throw new UsageException($"no such command: {name}");
+            if (options.Rest[0] == "help")
+            {
+                return Information.Help(command);
+            }
+
+            var arguments = command.Parse(options.Rest.Skip(1).ToArray());
+            if (arguments.AsksForHelp)
+            {
+                return Information.Help(command);
             }
 
             var invocation = new Invocation(
-                new OciRuntime(options.Value("root") ?? DefaultRoot()), log,
-                options.Has("systemd-cgroup") || options.Value("cgroup-manager") == "systemd", options.Value("criu") ?? "criu");
-            if (name is "create" or "run" or "exec" or "restore")
+                new OciRuntime(options.Value("root") ?? DefaultRoot()), log, UsesSystemd(options), options.Value("criu") ?? "criu");
+            if (command.StartsProcesses)
             {
                 ProtectOwnFile(args, log);
             }
 
-            return Dispatch(name, invocation, rest);
+            log.Debug($"{Program} {name}: {string.Join(' ', arguments.Rest)}");
+            return command.Run(invocation, arguments);
         }
         catch (UsageException e)
         {
@@ -63,7 +71,7 @@ internal static class CommandLine
             var prefix = name is "create" or "run" or "start" or "exec" && e is RuntimeException { Error: RuntimeError.Executable or RuntimeError.Failed or RuntimeError.Hook }
                 ? name == "exec" ? "exec failed: unable to start container process: " : $"{Program} {name} failed: unable to start container process: "
                 : "";
-            log ??= new LogFile(null, false, false);
+            log ??= new LogFile(null, false, "warning");
             log.Error(prefix + e.Message);
             if (!log.ToStandardError)
             {
@@ -75,26 +83,34 @@ internal static class CommandLine
         }
     }
 
-    private static int Dispatch(string name, Invocation invocation, string[] args) => name switch
+    private static string[] GlobalNames(bool withValue)
     {
-        "create" => CreateCommand.Create(invocation, args),
-        "run" => CreateCommand.Run(invocation, args),
-        "start" => LifecycleCommands.Start(invocation, args),
-        "state" => LifecycleCommands.State(invocation, args),
-        "kill" => LifecycleCommands.Kill(invocation, args),
-        "delete" => LifecycleCommands.Delete(invocation, args),
-        "pause" => LifecycleCommands.Pause(invocation, args),
-        "resume" => LifecycleCommands.Resume(invocation, args),
-        "exec" => ExecCommand.Run(invocation, args),
-        "list" => ListCommands.List(invocation, args),
-        "ps" => ListCommands.Processes(invocation, args),
-        "update" => UpdateCommand.Run(invocation, args),
-        "events" => EventsCommand.Run(invocation, args),
-        "spec" => SpecCommand.Run(args),
-        "features" => Information.Features(),
-        "plan" => Information.Plan(args),
-        _ => throw new UsageException($"no such command: {name}"),
-    };
+        var names = new List<string>();
+        foreach (var option in CommandTable.Global)
+        {
+            if (option.Value is not null == withValue)
+            {
+                names.Add(option.Name);
+            }
+        }
+
+        return [.. names];
+    }
+
+    private static bool UsesSystemd(Arguments options)
+    {
+        if (options.Value("rootless") is { } rootless && rootless.ToLowerInvariant() is not ("true" or "false" or "auto" or "1" or "0"))
+        {
+            throw new UsageException($"invalid value \"{rootless}\" for flag -rootless: true, false and auto are known");
+        }
+
+        return options.Value("cgroup-manager") switch
+        {
+            "systemd" => true,
+            null or "cgroupfs" or "disabled" => options.Has("systemd-cgroup"),
+            var other => throw new UsageException($"unknown cgroup manager \"{other}\": cgroupfs, systemd and disabled are known"),
+        };
+    }
 
     /// <summary>
     /// A process in the container can reach the file of whoever starts it through /proc, and could write to it once nobody runs it any

@@ -77,6 +77,103 @@ public sealed class CrashTests
         }
     }
 
+    /// <summary>Containers start, log, are stopped and end while the daemon is killed again and again.</summary>
+    [Fact]
+    public async Task No_exit_is_lost_and_nothing_leaks_however_often_the_daemon_is_killed()
+    {
+        await using var engine = await Engine.Start();
+        await Busybox.Import(engine);
+        var random = new Random(7);
+        for (var round = 0; round < 6; round++)
+        {
+            var stopped = (await engine.Cais("run", "-d", "--init", "busybox", "sleep", "300")).Succeeded().Text;
+            var removed = (await engine.Cais("run", "-d", "--rm", "busybox", "sh", "-c", "sleep 0.2; exit 3")).Succeeded().Text;
+            var restarted = (await engine.Cais("run", "-d", "--restart", "always", "busybox", "sh", "-c", "sleep 0.1")).Succeeded().Text;
+            var ended = (await engine.Cais("run", "-d", "busybox", "sh", "-c", "i=0; while [ $i -lt 20 ]; do echo $i; i=$((i+1)); sleep 0.02; done; exit 7")).Succeeded().Text;
+            var clients = new[] { engine.Cais("stop", "-t", "1", stopped), engine.Cais("run", "-d", "busybox", "sh", "-c", "exit 5"), engine.Cais("exec", ended, "true") };
+            await Task.Delay(random.Next(120), TestContext.Current.CancellationToken);
+            await engine.Crash();
+            await Task.WhenAll(clients);
+            await engine.StartDaemon();
+
+            Assert.Equal("7", (await engine.Docker("wait", ended)).Succeeded().Text);
+            await Eventually.Holds(async () => (await engine.Docker("inspect", removed)).ExitCode == 1, "the container that removes itself is gone");
+            await Eventually.Holds(
+                async () => (await engine.Cais("inspect", "-f", "{{.State.Status}}", restarted)).Text is "running" or "restarting", "the policy goes on");
+            var state = (await engine.Cais("inspect", "-f", "{{.State.Status}} {{.State.Pid}} {{.State.ExitCode}}", stopped)).Succeeded().Text.Split(' ');
+            Assert.True(state switch
+            {
+                ["running", var pid, "0"] => Directory.Exists($"/proc/{pid}"),
+                ["exited", "0", "143" or "137"] => true,
+                _ => false,
+            }, string.Join(' ', state));
+            foreach (var id in (await engine.Cais("ps", "-aq", "--no-trunc", "-f", "status=exited")).Succeeded().Lines)
+            {
+                Assert.Contains((await engine.Cais("inspect", "-f", "{{.State.ExitCode}}", id)).Succeeded().Text, new[] { "0", "5", "7", "143", "137" });
+            }
+
+            (await engine.Cais(["rm", "-f", .. (await engine.Cais("ps", "-aq")).Succeeded().Lines])).Succeeded();
+        }
+
+        foreach (var folder in new[] { "pipes", "bundles", "mounts", "netns" })
+        {
+            var path = Path.Combine(engine.RunFolder, "exec", folder);
+            await Eventually.Holds(() => !Directory.Exists(path) || folder == "netns" || !Directory.EnumerateFileSystemEntries(path).Any(), $"nothing is left in {folder}");
+        }
+
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(engine.DataFolder, "containers")));
+    }
+
+    [Fact]
+    public async Task After_a_reboot_policies_say_who_runs()
+    {
+        await using var engine = await Engine.Start();
+        await Busybox.Import(engine);
+        var always = (await engine.Cais("run", "-d", "--restart", "always", "busybox", "sleep", "300")).Succeeded().Text;
+        var unless = (await engine.Cais("run", "-d", "--restart", "unless-stopped", "busybox", "sleep", "300")).Succeeded().Text;
+        var shares = (await engine.Cais("run", "-d", "--restart", "always", "--network", $"container:{always}", "busybox", "sleep", "300")).Succeeded().Text;
+        var plain = (await engine.Cais("run", "-d", "busybox", "sleep", "300")).Succeeded().Text;
+        var self = (await engine.Cais("run", "-d", "--rm", "busybox", "sleep", "300")).Succeeded().Text;
+        (await engine.Cais("stop", "-t", "0", unless)).Succeeded();
+
+        await engine.Crash();
+        await KillAllOf(engine);
+        foreach (var mount in Directory.EnumerateFiles(Path.Combine(engine.RunFolder, "exec", "netns")))
+        {
+            await Command.Run("umount", [mount]);
+        }
+
+        Directory.Delete(Path.Combine(engine.RunFolder, "exec"), recursive: true);
+        await engine.StartDaemon();
+        await Eventually.Holds(async () => await Status(always) == "running" && await Status(shares) == "running", "who always runs does, in the other's network too");
+        Assert.Equal(("exited", "exited"), (await Status(unless), await Status(plain)));
+        Assert.Equal(1, (await engine.Docker("inspect", self)).ExitCode);
+
+        async Task<string> Status(string id) => (await engine.Cais("inspect", "-f", "{{.State.Status}}", id)).Text;
+    }
+
+    /// <summary>What a reboot does to processes: the shims of this engine, and with them their containers.</summary>
+    private static async Task KillAllOf(Engine engine)
+    {
+        foreach (var directory in Directory.EnumerateDirectories("/proc").Where(d => char.IsDigit(Path.GetFileName(d)[0])))
+        {
+            try
+            {
+                var name = (await File.ReadAllTextAsync($"{directory}/comm")).Trim();
+                var command = await File.ReadAllTextAsync($"{directory}/cmdline");
+                var folder = new DirectoryInfo($"{directory}/cwd").LinkTarget ?? "";
+                if ((name.StartsWith("containerd-shim", StringComparison.Ordinal) && folder.StartsWith(engine.RunFolder, StringComparison.Ordinal)) || command == "sleep\0300\0")
+                {
+                    await Command.Run("kill", ["-9", Path.GetFileName(directory)]);
+                }
+            }
+            catch (IOException)
+            {
+                // It ended in the meantime.
+            }
+        }
+    }
+
     private static async Task<bool> StateIsTrue(Engine engine, string id)
     {
         var state = (await engine.Cais("inspect", "-f", "{{.State.Status}} {{.State.Pid}} {{index .Config.Cmd 1}}", id)).Succeeded().Text.Split(' ');

@@ -7,10 +7,12 @@ internal sealed class Engine : IAsyncDisposable
 {
     private readonly Scratch _scratch;
     private readonly string[] _options;
+    private readonly Host? _host;
     private BackgroundProcess? _daemon;
 
-    private Engine(string[] options)
+    private Engine(string[] options, Host? host)
     {
+        _host = host;
         _scratch = new Scratch("engine");
         _options = options;
         RunFolder = Directory.CreateTempSubdirectory("cais-run-").FullName;
@@ -30,7 +32,15 @@ internal sealed class Engine : IAsyncDisposable
 
     public static async Task<Engine> Start(params string[] options)
     {
-        var engine = new Engine(options);
+        var engine = new Engine(options, null);
+        await engine.StartDaemon();
+        return engine;
+    }
+
+    /// <summary>Starts one on another host.</summary>
+    public static async Task<Engine> StartOn(Host host, params string[] options)
+    {
+        var engine = new Engine(options, host);
         await engine.StartDaemon();
         return engine;
     }
@@ -38,8 +48,8 @@ internal sealed class Engine : IAsyncDisposable
     public async Task StartDaemon()
     {
         _daemon = Command.Start(
-            Programs.Daemon,
-            ["--data-root", DataFolder, "--exec-root", Path.Combine(RunFolder, "exec"), "--pidfile", Path.Combine(RunFolder, "pid"),
+            _host is null ? Programs.Daemon : "nsenter",
+            [.. _host is null ? Array.Empty<string>() : [$"--net={_host.NamespacePath}", Programs.Daemon], "--data-root", DataFolder, "--exec-root", Path.Combine(RunFolder, "exec"), "--pidfile", Path.Combine(RunFolder, "pid"),
              "-H", $"unix://{Socket}", .. _options]);
         await Eventually.Holds(
             async () =>

@@ -17,6 +17,11 @@ internal sealed class Host : IAsyncDisposable
     /// <summary>The other host, as the engine's machine sees it.</summary>
     public const string Address = "198.51.100.2";
 
+    public string NamespacePath => $"/run/netns/{_name}";
+
+    /// <summary>Plugs the cable between the two machines in or out: <c>up</c> or <c>down</c>.</summary>
+    public async Task Cable(string state) => (await Command.Run("ip", ["link", "set", _name, state])).Succeeded();
+
     public static async Task<Host> Start()
     {
         var host = new Host();

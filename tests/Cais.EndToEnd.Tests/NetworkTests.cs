@@ -135,6 +135,39 @@ public sealed class NetworkTests(EngineFixture fixture) : IClassFixture<EngineFi
         Assert.Matches(@"172\.17\.0\.\d+\s+quay", result.Output);
     }
 
+    [Theory]
+    [MemberData(nameof(Clients))]
+    public async Task Joining_and_leaving_networks_keeps_what_was_written_into_hosts_by_hand(string client)
+    {
+        await Do(client, "network", "create", "--subnet", "10.44.0.0/24", "second");
+        var id = (await Do(client, "run", "-d", "-h", "quay", "busybox", "sh", "-c", "echo 192.0.2.9 mine >>/etc/hosts; exec sleep 300")).Text;
+        await Eventually.Holds(async () => (await Hosts()).Contains("192.0.2.9 mine", StringComparison.Ordinal), "the line is written");
+        await Do(client, "network", "connect", "second", id);
+        Assert.Matches(@"192\.0\.2\.9 mine[\s\S]*10\.44\.0\.2\s+quay", await Hosts());
+        Assert.Contains("nameserver 127.0.0.11", (await Do(client, "exec", id, "cat", "/etc/resolv.conf")).Output, StringComparison.Ordinal);
+        await Do(client, "network", "disconnect", "second", id);
+        Assert.DoesNotContain("10.44.0.2", await Hosts(), StringComparison.Ordinal);
+        Assert.Contains("192.0.2.9 mine", await Hosts(), StringComparison.Ordinal);
+        await Do(client, "rm", "-f", id);
+        await Do(client, "network", "rm", "second");
+
+        async Task<string> Hosts() => (await Do(client, "exec", id, "cat", "/etc/hosts")).Output;
+    }
+
+    [Theory]
+    [MemberData(nameof(Clients))]
+    public async Task Settings_of_one_network_serve_another(string client)
+    {
+        await Do(client, "network", "create", "--config-only", "--subnet", "10.45.0.0/24", "--label", "of=settings", "settings");
+        await Do(client, "network", "create", "--config-from", "settings", "real");
+        Assert.Equal("10.45.0.0/24 settings settings", (await Do(client, "network", "inspect", "-f",
+            "{{(index .IPAM.Config 0).Subnet}} {{.ConfigFrom.Network}} {{index .Labels \"of\"}}", "real")).Text);
+        Assert.Contains("10.45.0.2", (await Do(client, "run", "--rm", "--network", "real", "busybox", "ip", "-4", "-o", "address")).Output, StringComparison.Ordinal);
+        Assert.Contains("configuration-only", (await _engine.Client(client, ["run", "--rm", "--network", "settings", "busybox", "true"])).Error, StringComparison.Ordinal);
+        Assert.Contains("swarm", (await _engine.Client(client, ["network", "create", "--ingress", "-d", "overlay", "mesh"])).Error, StringComparison.Ordinal);
+        await Do(client, "network", "rm", "real", "settings");
+    }
+
     [Fact]
     public async Task A_full_address_pool_is_a_clear_error()
     {

@@ -19,5 +19,6 @@ internal static class TestHost
         OperatingSystem = "Test",
         OperatingSystemVersion = "1",
         HasSeccomp = true,
+        OnlineCpus = new HashSet<int> { 0, 1 },
     };
 }

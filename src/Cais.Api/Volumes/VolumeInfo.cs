@@ -18,7 +18,7 @@ public sealed record VolumeInfo
     public string? CreatedAt { get; init; }
 
     /// <summary>Low-level details about the volume, provided by the volume driver.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, JsonElement>?>? Status { get; init; }
+    public IReadOnlyDictionary<string, JsonElement>? Status { get; init; }
 
     /// <summary>User-defined key/value metadata.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]

@@ -1,3 +1,5 @@
+using Cais.Build.Solving;
+using Cais.Build.Sources;
 using Cais.Linux.FileSystem;
 using Cais.Oci.Images;
 using Cais.Storage;
@@ -15,8 +17,21 @@ public sealed record StepResult(Digest Id, IReadOnlyList<LayerReference> Layers)
     public IReadOnlyList<string> Paths => [.. Layers.Select(l => l.Path)];
 }
 
-/// <summary>What <c>builder du</c> shows of a layer.</summary>
-public sealed record CacheUsage(string Id, string Description, long Size, DateTimeOffset Created, DateTimeOffset LastUsed, long UseCount);
+/// <summary>What <c>builder du</c> shows of a layer or of a cache mount's directory.</summary>
+public sealed record CacheUsage(string Id, string Description, long Size, DateTimeOffset Created, DateTimeOffset LastUsed, long UseCount)
+{
+    public const string Regular = "regular";
+    public const string CacheMount = "exec.cachemount";
+
+    /// <summary>By BuildKit's names.</summary>
+    public string Type { get; init; } = Regular;
+
+    /// <summary>A build is using it.</summary>
+    public bool IsInUse { get; init; }
+
+    /// <summary>An image may stand on it.</summary>
+    public bool IsShared { get; init; }
+}
 
 /// <summary>
 /// Results of steps, by key, and the layers they are made of: directories <c>layers/&lt;id&gt;/fs</c> under the cache's root. A layer gets its name when it
@@ -30,22 +45,36 @@ public sealed class BuildCache
 {
     private readonly string _layers;
     private readonly Database _database;
+    private readonly Action<Digest, string> _release;
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, int> _inUse = [];
     private readonly string _boot = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
 
-    private BuildCache(string root, Database database, TimeProvider time)
+    private BuildCache(string root, Database database, Action<Digest, string> release, TimeProvider time)
     {
-        (Root, _database, _time) = (root, database, time);
+        (Root, _database, _release, _time) = (root, database, release, time);
         _layers = Path.Combine(root, "layers");
+        Mounts = new CacheMounts(Path.Combine(root, "mounts"), NoteMount);
+        Git = new GitRepositories(Path.Combine(root, "git"));
         Directory.CreateDirectory(_layers);
     }
 
     public string Root { get; }
 
-    /// <summary>Opens the cache, and collects what a crash left behind. One process at a time.</summary>
-    public static BuildCache Open(string root, Database database, TimeProvider? time = null)
+    internal ChecksumMemory Checksums { get; } = new();
+
+    /// <summary>Repositories that builds have fetched from.</summary>
+    public GitRepositories Git { get; }
+
+    /// <summary>The directories of cache mounts, which all builds share.</summary>
+    internal CacheMounts Mounts { get; }
+
+    /// <summary>
+    /// Opens the cache, and collects what a crash left behind. One process at a time. <paramref name="release"/> is told of a directory that is about to be
+    /// removed and whose DiffID was noted: an image may stand on it, and may take it away.
+    /// </summary>
+    public static BuildCache Open(string root, Database database, TimeProvider? time = null, Action<Digest, string>? release = null)
     {
         ArgumentNullException.ThrowIfNull(database);
         database.Migrate(
@@ -53,12 +82,13 @@ public sealed class BuildCache
             """
             CREATE TABLE build_layer (
               id TEXT PRIMARY KEY, description TEXT NOT NULL, size INTEGER NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER NOT NULL,
-              uses INTEGER NOT NULL, boot TEXT NOT NULL, synced INTEGER NOT NULL) WITHOUT ROWID;
+              uses INTEGER NOT NULL, boot TEXT NOT NULL, synced INTEGER NOT NULL, diff_id TEXT) WITHOUT ROWID;
             CREATE TABLE build_result (key TEXT PRIMARY KEY, result TEXT NOT NULL) WITHOUT ROWID;
             CREATE TABLE build_result_layer (key TEXT NOT NULL, position INTEGER NOT NULL, layer TEXT, diff_id TEXT, path TEXT, PRIMARY KEY (key, position)) WITHOUT ROWID;
+            CREATE TABLE build_mount (id TEXT PRIMARY KEY, description TEXT NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER NOT NULL, uses INTEGER NOT NULL) WITHOUT ROWID;
             CREATE INDEX build_result_by_layer ON build_result_layer (layer);
             """);
-        var cache = new BuildCache(Path.GetFullPath(root), database, time ?? TimeProvider.System);
+        var cache = new BuildCache(Path.GetFullPath(root), database, release ?? ((_, _) => { }), time ?? TimeProvider.System);
         cache.CollectGarbage();
         return cache;
     }
@@ -128,50 +158,90 @@ public sealed class BuildCache
         return new Held(this, ids);
     }
 
-    /// <summary>All layers, the longest unused first.</summary>
-    public IReadOnlyList<CacheUsage> Usage() => _database.Read(c => c.Query(
-        "SELECT id, description, size, created_at, used_at, uses FROM build_layer ORDER BY used_at, id",
-        r => new CacheUsage(
-            r.GetString(0), r.GetString(1), r.GetInt64(2), DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(3)), DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(4)), r.GetInt64(5))));
+    /// <summary>What was noted of a layer: the digest of its archive if it has been archived, and when it was made. Null if there is no such layer.</summary>
+    public (Digest? DiffId, DateTimeOffset Created)? Describe(string id) => _database.Read(c => c.Query(
+        "SELECT diff_id, created_at FROM build_layer WHERE id = $1",
+        r => ((Digest?, DateTimeOffset)?)(r.TextOrNull(0) is { } text ? Digest.Parse(text) : null, DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(1))), id)).FirstOrDefault();
+
+    /// <summary>Notes the digest of a layer's archive.</summary>
+    public void Describe(string id, Digest diffId) => _database.Write(c => c.Execute("UPDATE build_layer SET diff_id = $2 WHERE id = $1", id, diffId.ToString()));
+
+    /// <summary>All layers and cache mounts, the longest unused first.</summary>
+    public IReadOnlyList<CacheUsage> Usage()
+    {
+        var rows = _database.Read(c => c.Query(
+            "SELECT id, description, size, created_at, used_at, uses, diff_id, 0 FROM build_layer UNION ALL SELECT id, description, 0, created_at, used_at, uses, NULL, 1 FROM build_mount ORDER BY 5, 1",
+            r => new CacheUsage(
+                r.GetString(0), r.GetString(1), r.GetInt64(2), DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(3)), DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(4)), r.GetInt64(5))
+            {
+                IsShared = r.TextOrNull(6) is not null,
+                Type = r.GetInt64(7) == 0 ? CacheUsage.Regular : CacheUsage.CacheMount,
+            }));
+        return [.. rows.Select(r => r.Type == CacheUsage.CacheMount
+            ? r with { Size = Trees.DiskUsage(Mounts.PathOf(r.Id)), IsInUse = Mounts.IsInUse(r.Id) }
+            : r with { IsInUse = IsInUse(r.Id) })];
+    }
 
     /// <summary>
     /// Removes layers, the longest unused first, until the rest takes no more than <paramref name="keep"/> bytes, sparing those used within
     /// <paramref name="spare"/> and those in use. Results that need a removed layer go with it.
     /// </summary>
-    public IReadOnlyList<CacheUsage> Prune(long keep = 0, TimeSpan? spare = null)
+    public IReadOnlyList<CacheUsage> Prune(long keep = 0, TimeSpan? spare = null) => Prune(new PruneOptions { Keep = keep, Spare = spare, All = true });
+
+    /// <summary>Removes what the options say, the longest unused first. What is in use stays.</summary>
+    public IReadOnlyList<CacheUsage> Prune(PruneOptions options)
     {
+        ArgumentNullException.ThrowIfNull(options);
         var usage = Usage();
         var total = usage.Sum(u => u.Size);
-        var before = _time.GetUtcNow() - (spare ?? TimeSpan.Zero);
+        var before = _time.GetUtcNow() - (options.Spare ?? TimeSpan.Zero);
         var removed = new List<CacheUsage>();
-        foreach (var layer in usage)
+        foreach (var record in usage)
         {
-            if (total <= keep && keep > 0)
+            if (options.Keep > 0 && total <= options.Keep)
             {
                 break;
             }
 
-            lock (_gate)
+            var isMeant = (options.Id is null || record.Id.StartsWith(options.Id, StringComparison.Ordinal))
+                && (options.Description is null || record.Description.Contains(options.Description, StringComparison.Ordinal))
+                && (options.Type is null || record.Type == options.Type)
+                && (options.All || !record.IsShared)
+                && (options.Spare is null || record.LastUsed <= before);
+            if (isMeant && (record.Type == CacheUsage.CacheMount ? RemoveMount(record.Id) : RemoveLayer(record.Id)))
             {
-                if (_inUse.ContainsKey(layer.Id) || (spare is not null && layer.LastUsed > before))
-                {
-                    continue;
-                }
-
-                _database.Write(c =>
-                {
-                    c.Execute("DELETE FROM build_result WHERE key IN (SELECT key FROM build_result_layer WHERE layer = $1)", layer.Id);
-                    c.Execute("DELETE FROM build_result_layer WHERE key NOT IN (SELECT key FROM build_result)");
-                    c.Execute("DELETE FROM build_layer WHERE id = $1", layer.Id);
-                });
+                total -= record.Size;
+                removed.Add(record);
             }
-
-            Trees.Remove(Path.Combine(_layers, layer.Id));
-            total -= layer.Size;
-            removed.Add(layer);
         }
 
         return removed;
+    }
+
+    /// <summary>Brings the cache within its bounds, if it is over them.</summary>
+    public IReadOnlyList<CacheUsage> Collect(CacheLimits? limits)
+    {
+        if (limits is null)
+        {
+            return [];
+        }
+
+        var disk = new DriveInfo(Root);
+        long Bytes(long value) => limits.DiskPercent ? disk.TotalSize / 100 * value : value;
+        var used = Usage().Sum(u => u.Size);
+        var target = long.MaxValue;
+        if (limits.MaxUsed > 0)
+        {
+            target = Bytes(limits.MaxUsed);
+        }
+
+        if (limits.MinFree > 0 && Bytes(limits.MinFree) - disk.AvailableFreeSpace is > 0 and var missing)
+        {
+            target = Math.Min(target, used - missing);
+        }
+
+        target = Math.Max(target, Math.Max(1, Bytes(limits.Reserved)));
+        return used > target ? Prune(new PruneOptions { Keep = target, All = true }) : [];
     }
 
     /// <summary>Puts all layers made so far on the disk and notes it.</summary>
@@ -184,6 +254,59 @@ public sealed class BuildCache
             _database.Write(c => rows.ForEach(id => c.Execute("UPDATE build_layer SET synced = 1 WHERE id = $1", id)));
         }
     });
+
+    private bool IsInUse(string id)
+    {
+        lock (_gate)
+        {
+            return _inUse.ContainsKey(id);
+        }
+    }
+
+    private bool RemoveLayer(string id)
+    {
+        lock (_gate)
+        {
+            if (_inUse.ContainsKey(id))
+            {
+                return false;
+            }
+
+            if (Describe(id) is ({ } diffId, _))
+            {
+                _release(diffId, PathOf(id));
+            }
+
+            _database.Write(c =>
+            {
+                c.Execute("DELETE FROM build_result WHERE key IN (SELECT key FROM build_result_layer WHERE layer = $1)", id);
+                c.Execute("DELETE FROM build_result_layer WHERE key NOT IN (SELECT key FROM build_result)");
+                c.Execute("DELETE FROM build_layer WHERE id = $1", id);
+            });
+        }
+
+        Trees.Remove(DirectoryOf(id));
+        return true;
+    }
+
+    private bool RemoveMount(string id)
+    {
+        if (!Mounts.Remove(id))
+        {
+            return false;
+        }
+
+        _database.Write(c => c.Execute("DELETE FROM build_mount WHERE id = $1", id));
+        return true;
+    }
+
+    private void NoteMount(string id, string description)
+    {
+        var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        _database.Write(c => c.Execute(
+            "INSERT INTO build_mount (id, description, created_at, used_at, uses) VALUES ($1, $2, $3, $3, 1) ON CONFLICT (id) DO UPDATE SET used_at = $3, uses = uses + 1",
+            id, description, now));
+    }
 
     internal string PathOf(string id) => Path.Combine(_layers, id, "fs");
 

@@ -1,4 +1,5 @@
 using Cais.Build.Language;
+using Cais.Build.Sources;
 using Cais.Oci.Images;
 
 namespace Cais.Build.Graph;
@@ -41,6 +42,11 @@ public abstract class Step
     /// <summary>Identifies definition and inputs. Says nothing of what sources contain.</summary>
     public Digest Digest => _digest.Value;
 
+    /// <summary>
+    /// Whether what the step makes may change although nothing in its definition does: it is done each time, and what it made decides what is done after it.
+    /// </summary>
+    public virtual bool IsVolatile => false;
+
     /// <summary>Run even if the cache has it.</summary>
     public bool IgnoreCache { get; init; }
 
@@ -59,6 +65,14 @@ public sealed class ScratchStep() : Step([], "scratch")
     internal override void Define(DefinitionHash hash)
     {
     }
+}
+
+/// <summary>Work beside the graph that progress shows as it shows steps: reading the Dockerfile, sending the context, writing the image.</summary>
+public sealed class ActivityStep(string name) : Step([], name)
+{
+    private readonly Guid _id = Guid.NewGuid();
+
+    internal override void Define(DefinitionHash hash) => hash.Add(_id.ToString());
 }
 
 /// <summary>An image's file system.</summary>
@@ -93,7 +107,23 @@ public sealed class HttpStep(Uri url, string fileName, Digest? checksum, string 
     /// <summary>What the content must be.</summary>
     public Digest? Checksum { get; } = checksum;
 
+    public override bool IsVolatile => Checksum is null;
+
     internal override void Define(DefinitionHash hash) => hash.Add(Url.AbsoluteUri).Add(FileName).Add(Checksum?.ToString());
+}
+
+/// <summary>A Git repository's files.</summary>
+public sealed class GitStep(GitAddress address, bool keepGitDirectory, string name) : Step([], name)
+{
+    public GitAddress Address { get; } = address;
+
+    public bool KeepGitDirectory { get; } = keepGitDirectory;
+
+    /// <summary>A branch moves; a whole commit does not.</summary>
+    public override bool IsVolatile => Address.Checksum is not { Length: 40 or 64 };
+
+    internal override void Define(DefinitionHash hash) =>
+        hash.Add(Address.Url).Add(Address.Reference).Add(Address.Directory).Add(Address.Checksum).Add(KeepGitDirectory).Add(Address.Submodules);
 }
 
 /// <summary>Makes a directory (WORKDIR) unless it is there.</summary>
@@ -126,6 +156,9 @@ public sealed class CopyStep : Step
 
     /// <summary>Build the files as a layer of their own that depends on nothing below it.</summary>
     public bool IsLink { get; init; }
+
+    /// <summary>Whether it is built so: a user's or group's name can be looked up only in the file system below.</summary>
+    public bool IsIndependent => IsLink && (Owner is null || Owner.AsSpan().IndexOfAnyExcept("0123456789:") < 0);
 
     public bool KeepsParents { get; init; }
 
@@ -186,6 +219,9 @@ public sealed class RunStep : Step
 
     public RunEnvironment Surroundings { get; init; } = RunEnvironment.Default;
 
+    /// <summary>The machine that the command is for. Part of what the first input is, so not of the definition.</summary>
+    public Platform Platform { get; init; } = Platform.Current;
+
     internal override void Define(DefinitionHash hash)
     {
         hash.Add(Arguments).Add(Environment).Add(WorkingDirectory).Add(User).Add((int)Network).Add(IsInsecure).Add(Scripts.Count);
@@ -245,6 +281,9 @@ public sealed record RunEnvironment
     public string? MemoryNodes { get; init; }
 
     public string? CgroupParent { get; init; }
+
+    /// <summary>The network of commands that ask for no other, by name; null for the engine's default.</summary>
+    public string? NetworkName { get; init; }
 
     internal void Define(DefinitionHash hash) => hash.Add(ExtraHosts).Add(Hostname);
 }

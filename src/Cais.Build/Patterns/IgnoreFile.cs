@@ -60,6 +60,9 @@ public sealed class IgnoreFile
 
     public static IgnoreFile Parse(ReadOnlySpan<byte> utf8) => Parse(Encoding.UTF8.GetString(utf8));
 
+    /// <summary>The same, but for files that are taken whatever the patterns say: the Dockerfile itself.</summary>
+    public IgnoreFile Keeping(params IEnumerable<string> paths) => FromPatterns([.. Patterns, .. paths.Select(p => "!" + p)]);
+
     /// <summary>From patterns, one each.</summary>
     public static IgnoreFile FromPatterns(IEnumerable<string> patterns)
     {

@@ -1,4 +1,5 @@
 using Cais.Build.Graph;
+using Cais.Build.Language;
 using Cais.Oci.Images;
 
 namespace Cais.Build.Planning;
@@ -10,6 +11,9 @@ namespace Cais.Build.Planning;
 /// <param name="Findings">What the build checks have to say.</param>
 public sealed record BuildPlan(Step Result, ImageConfig Config, IReadOnlyList<HistoryEntry> History, IReadOnlyList<Checks.Finding> Findings)
 {
+    /// <summary>The instructions of the stages that the result needs, as they stand in the file, and the step that each became.</summary>
+    public IReadOnlyList<PlannedInstruction> Instructions { get; init; } = [];
+
     /// <summary>All steps that the result needs, each once, inputs first.</summary>
     public IReadOnlyList<Step> Steps()
     {
@@ -36,3 +40,6 @@ public sealed record BuildPlan(Step Result, ImageConfig Config, IReadOnlyList<Hi
         return order;
     }
 }
+
+/// <summary>An instruction of a stage that is needed, and its step; null if it only changes the configuration. A trigger of ONBUILD counts as an instruction.</summary>
+public sealed record PlannedInstruction(Stage Stage, Instruction Instruction, Step? Step);

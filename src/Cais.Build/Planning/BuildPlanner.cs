@@ -53,7 +53,7 @@ public sealed class BuildPlanner
     /// <summary>Another stage's result, a named context, or an image: what <c>--from</c> and <c>from=</c> name.</summary>
     internal async Task<Step> ResolveSourceAsync(StageState user, Text name, CancellationToken cancellation)
     {
-        if (_options.NamedContexts.TryGetValue(name.Value, out var context))
+        if (FindContext(name.Value, user.Platform) is { } context)
         {
             return (await ContextAsync(name.Value, context, user.Platform, cancellation).ConfigureAwait(false)).Step;
         }
@@ -112,7 +112,10 @@ public sealed class BuildPlanner
                 DockerVersion = null,
             },
             state.History,
-            _checks.Findings);
+            _checks.Findings)
+        {
+            Instructions = [.. _done.OrderBy(d => d.Key).SelectMany(d => d.Value.Planned)],
+        };
     }
 
     private Stage FindTarget()
@@ -153,9 +156,12 @@ public sealed class BuildPlanner
         var instructions = triggers.SelectMany(t => Triggered(t, stage)).Concat(stage.Instructions).ToList();
         state.StepCount = 1 + instructions.Count(i => i is RunInstruction or CopyInstruction or WorkdirInstruction);
         state.StepNumber = 1;
+        state.Planned.Add(new PlannedInstruction(stage, stage.From, state.Root));
         foreach (var instruction in instructions)
         {
+            var before = state.Root;
             await planner.ApplyAsync(instruction, cancellation).ConfigureAwait(false);
+            state.Planned.Add(new PlannedInstruction(stage, instruction, ReferenceEquals(before, state.Root) ? null : state.Root));
         }
 
         _open.Remove(stage.Index);
@@ -205,7 +211,7 @@ public sealed class BuildPlanner
         }
 
         var ignoreCache = _options.NoCache || _options.NoCacheStages.Any(s => s.Equals(stage.DisplayName, StringComparison.OrdinalIgnoreCase));
-        if (_options.NamedContexts.TryGetValue(name, out var context))
+        if (FindContext(name, platform) is { } context)
         {
             var (step, image) = await ContextAsync(name, context, platform, cancellation).ConfigureAwait(false);
             return image is null ? FromScratch(stage, platform, step, ignoreCache) : FromImage(stage, step, image, ignoreCache);
@@ -267,9 +273,18 @@ public sealed class BuildPlanner
         History = [.. earlier.History],
     };
 
+    /// <summary>A named context: one for the platform before one for all.</summary>
+    private string? FindContext(string name, Platform platform) =>
+        _options.NamedContexts.GetValueOrDefault($"{name}::{platform}") ?? _options.NamedContexts.GetValueOrDefault(name);
+
     private async Task<(Step Step, BaseImage? Image)> ContextAsync(string name, string context, Platform platform, CancellationToken cancellation)
     {
         const string image = "docker-image://";
+        if (context.StartsWith("oci-layout://", StringComparison.Ordinal) || context.StartsWith("input:", StringComparison.Ordinal))
+        {
+            throw new DockerfileException($"context {name}: {context.Split(':')[0]} is not supported: load the image and use docker-image://, or give its files as a directory");
+        }
+
         if (!context.StartsWith(image, StringComparison.Ordinal))
         {
             return (new ContextStep(name, $"[context {name}] load from client"), null);

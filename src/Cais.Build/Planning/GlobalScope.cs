@@ -74,3 +74,16 @@ internal sealed class GlobalScope : IVariables
         [prefix + "OSVERSION"] = platform.OsVersion ?? "",
     };
 }
+
+/// <summary>Build arguments that need no ARG.</summary>
+public static class BuildArguments
+{
+    /// <summary>Proxies, platforms, and those that steer the builder.</summary>
+    public static bool IsPredefined(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return GlobalScope.Proxies.Contains(name) || name is "SOURCE_DATE_EPOCH" || name.StartsWith("BUILDKIT_", StringComparison.Ordinal)
+            || (name.StartsWith("TARGET", StringComparison.Ordinal) && name[6..] is "PLATFORM" or "OS" or "ARCH" or "VARIANT" or "STAGE" or "OSVERSION")
+            || (name.StartsWith("BUILD", StringComparison.Ordinal) && name[5..] is "PLATFORM" or "OS" or "ARCH" or "VARIANT" or "OSVERSION");
+    }
+}

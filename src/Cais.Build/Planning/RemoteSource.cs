@@ -1,19 +1,30 @@
 using Cais.Build.Graph;
 using Cais.Build.Language;
 using Cais.Build.Patterns;
+using Cais.Build.Sources;
 using Cais.Oci.Images;
 
 namespace Cais.Build.Planning;
 
-/// <summary>ADD's sources that are no paths: URLs. Git repositories are recognised, and refused with a reason.</summary>
+/// <summary>ADD's sources that are no paths: URLs and Git repositories.</summary>
 internal static class RemoteSource
 {
     public static CopySource? TryRead(string text, string destination, CopyInstruction add, SourceRange range)
     {
-        if (text.StartsWith("git@", StringComparison.Ordinal) || text.StartsWith("git://", StringComparison.Ordinal) || text.StartsWith("ssh://", StringComparison.Ordinal)
-            || (IsHttp(text) && text.Split('#', '?')[0].EndsWith(".git", StringComparison.Ordinal)))
+        GitAddress? git;
+        try
         {
-            throw new DockerfileException($"ADD of the Git repository {text} is not supported: clone it in a RUN step", range);
+            _ = GitAddress.TryParse(text, out git);
+        }
+        catch (FormatException e)
+        {
+            throw new DockerfileException(e.Message, range, null, e);
+        }
+
+        if (git is not null)
+        {
+            git = add.Checksum is { } commit ? git with { Checksum = commit.Value } : git;
+            return new CopySource(new GitStep(git, (add.KeepGitDirectory ?? false) || git.KeepGitDirectory, text) { Range = range }, "/");
         }
 
         if (!IsHttp(text))

@@ -101,6 +101,11 @@ internal sealed class StagePlanner(BuildPlanner build, StageState stage)
 
     private async Task RunAsync(RunInstruction run, CancellationToken cancellation)
     {
+        if (run.Devices.Count > 0)
+        {
+            throw new DockerfileException("RUN --device is not supported: CDI devices are not given to builds", run.Range);
+        }
+
         var mounts = new List<StepMount>();
         foreach (var written in run.Mounts)
         {
@@ -126,6 +131,7 @@ internal sealed class StagePlanner(BuildPlanner build, StageState stage)
             {
                 Hostname = build.Options.Surroundings.Hostname ?? build.Options.Arguments.GetValueOrDefault("BUILDKIT_SANDBOX_HOSTNAME"),
             },
+            Platform = stage.Platform,
             IgnoreCache = stage.IgnoreCache,
             Range = run.Range,
         };
@@ -201,6 +207,7 @@ internal sealed class StagePlanner(BuildPlanner build, StageState stage)
             destination = destination.TrimEnd('/') + "/";
         }
 
+        copy = copy.Checksum is { } given ? copy with { Checksum = given with { Value = Expand(given) } } : copy;
         var root = copy.From is { } from ? await build.ResolveSourceAsync(stage, from, cancellation).ConfigureAwait(false) : build.Context;
         var sources = new List<CopySource>();
         var names = new List<string>();
@@ -224,9 +231,9 @@ internal sealed class StagePlanner(BuildPlanner build, StageState stage)
                 : heredoc.Content));
         }
 
-        if (copy.Checksum is { } checksum && (sources.Count != 1 || sources[0].Root is not HttpStep))
+        if (copy.Checksum is { } checksum && (sources.Count != 1 || sources[0].Root is not (HttpStep or GitStep)))
         {
-            throw new DockerfileException("checksum can only be specified for a single HTTP(S) source", checksum.Range);
+            throw new DockerfileException("checksum can only be specified for a single HTTP(S) or Git source", checksum.Range);
         }
 
         if (sources.Count > 1 && !destination.EndsWith('/'))

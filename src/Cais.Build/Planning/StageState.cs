@@ -47,6 +47,8 @@ internal sealed class StageState : IVariables
 
     public bool IgnoreCache { get; init; }
 
+    public List<PlannedInstruction> Planned { get; } = [];
+
     /// <summary>Steps so far and in all, for their names.</summary>
     public int StepNumber { get; set; }
 

@@ -1,5 +1,7 @@
+using Cais.Build.Cache;
 using Cais.Build.Graph;
 using Cais.Build.Patterns;
+using Cais.Oci.Images;
 
 namespace Cais.Build.Solving;
 
@@ -20,7 +22,15 @@ public interface IBuildInputs
 }
 
 /// <summary>Files of the user.</summary>
-public sealed record ContextDirectory(string Path, IgnoreFile Ignore);
+/// <param name="Identity">Says that nothing has changed since a context with the same one, so that what was computed then still holds; null if nobody can tell.</param>
+public sealed record ContextDirectory(string Path, IgnoreFile Ignore, string? Identity = null);
+
+/// <summary>Results that were not made here.</summary>
+public interface IImportedResults
+{
+    /// <summary>The result that a key leads to, its layers as directories that stay for the length of the build; or null.</summary>
+    Task<StepResult?> FindAsync(Digest key, CancellationToken cancellation);
+}
 
 /// <summary>Hears of a build's progress. Any thread.</summary>
 public interface IBuildProgress
@@ -31,6 +41,11 @@ public interface IBuildProgress
 
     /// <param name="error">Null if it went well.</param>
     void Completed(Step step, bool wasCached, Exception? error);
+
+    /// <summary>A part of a step that has begun, gone on or ended: <c>naming to docker.io/library/x</c>. Bytes, or 0.</summary>
+    void Status(Step step, string part, long current, long total, bool isDone)
+    {
+    }
 }
 
 /// <summary>A step failed: which, and how.</summary>

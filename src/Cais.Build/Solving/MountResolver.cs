@@ -35,7 +35,7 @@ internal sealed class MountResolver(
                 await AddBindAsync(step).ConfigureAwait(false);
                 break;
             case MountKind.Cache:
-                var lease = await caches.TakeAsync(step.CacheId!, mount.Sharing, mount.Mode ?? DirectoryMode, mount.Uid ?? 0, mount.Gid ?? 0, cancellation).ConfigureAwait(false);
+                var lease = await caches.TakeAsync(step.CacheId!, mount.Sharing, mount.Mode ?? DirectoryMode, mount.Uid ?? 0, mount.Gid ?? 0, await SeedAsync(step, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
                 _leases.Add(lease);
                 Requests.Add(new HostMount(step.Target, lease.Path, mount.IsReadOnly));
                 break;
@@ -60,6 +60,25 @@ internal sealed class MountResolver(
         }
 
         Linux.FileSystem.Trees.Remove(scratch);
+    }
+
+    /// <summary>What a cache that is not there yet begins with: a directory of a stage, context or image.</summary>
+    private async Task<Action<string>?> SeedAsync(StepMount step, CancellationToken cancellation)
+    {
+        if (step.From is not { } from)
+        {
+            return null;
+        }
+
+        IReadOnlyList<string> layers = from is ContextStep context ? [(await contexts(context).ConfigureAwait(false)).Path] : from is ScratchStep ? [] : runner.LayersOf(results[from.Digest]);
+        return layers.Count == 0 ? null : directory =>
+        {
+            using var source = Files.RootDirectory.OpenLayers(layers);
+            using var target = Files.RootDirectory.Open(directory);
+            new Files.FileCopier(
+                new Files.SourceSelection(source, Patterns.IgnoreFile.Empty, Patterns.IgnoreFile.Empty), target, new Files.CopyLook(null, null, null), cancellation)
+                .Copy(Patterns.GoPath.Rooted(step.Mount.Source ?? "/")[1..], "/");
+        };
     }
 
     private async Task AddBindAsync(StepMount step)

@@ -16,20 +16,25 @@ namespace Cais.Build.Solving;
 /// and the digests of images. If that is not known, the inputs are solved, and the second key is made of what they turned out to be: a base's identity
 /// and the checksums of copied files. So a changed stage whose output is the same rebuilds nothing after it.
 /// </remarks>
-public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner runner, IBuildProgress progress) : IDisposable
+public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner runner, IBuildProgress progress, IImportedResults? imported = null) : IDisposable
 {
     private readonly ConcurrentDictionary<Digest, Lazy<Task<StepResult>>> _results = new();
     private readonly ConcurrentDictionary<Digest, Lazy<Task<Digest?>>> _definitionKeys = new();
     private readonly ConcurrentDictionary<string, Lazy<Task<ContextDirectory>>> _contexts = new();
     private readonly ConcurrentBag<IDisposable> _held = [];
+    private readonly ConcurrentDictionary<Digest, byte> _reported = new();
 
     /// <summary>The result of a step. It stays until the solver is disposed of. Throws <see cref="StepFailedException"/>; the first failure stops the rest.</summary>
-    public async Task<StepResult> SolveAsync(Step step, CancellationToken cancellation)
+    public async Task<StepResult> SolveAsync(Step step, CancellationToken cancellation) => (await SolveAsync([step], cancellation).ConfigureAwait(false))[0];
+
+    /// <summary>The results of several steps, in their order: what they have in common is done once. As for one, and once in a solver's life.</summary>
+    public async Task<IReadOnlyList<StepResult>> SolveAsync(IReadOnlyList<Step> steps, CancellationToken cancellation)
     {
+        ArgumentNullException.ThrowIfNull(steps);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         try
         {
-            return await ResultAsync(step, stop).ConfigureAwait(false);
+            return await Task.WhenAll(steps.Select(s => ResultAsync(s, stop))).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && FirstFailure() is { } failure)
         {
@@ -45,6 +50,32 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
                 await ((Task)running.Value).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
+    }
+
+    /// <summary>
+    /// For those of the steps that have a result, here or in the cache, the key by which another machine with the same files and images finds it. Steps that
+    /// must not be found by what they say (volatile ones, and what stands on them) are left out.
+    /// </summary>
+    public async Task<IReadOnlyList<(Digest Key, StepResult Result)>> KeysAsync(IEnumerable<Step> steps, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(steps);
+        var keys = new List<(Digest, StepResult)>();
+        foreach (var step in steps.Where(s => s is RunStep or CopyStep or DirectoryStep))
+        {
+            if (await DefinitionKeyAsync(step, cancellation).ConfigureAwait(false) is not { } key)
+            {
+                continue;
+            }
+
+            var result = _results.TryGetValue(step.Digest, out var solved) && solved.Value.IsCompletedSuccessfully ? solved.Value.Result : cache.Find(key);
+            if (result is not null)
+            {
+                _held.Add(cache.Hold(result));
+                keys.Add((key, result));
+            }
+        }
+
+        return keys;
     }
 
     public void Dispose()
@@ -75,14 +106,30 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
                     return await ImageAsync(image, cancellation).ConfigureAwait(false);
             }
 
+            if (step.IsVolatile)
+            {
+                return await ExecuteVolatileAsync(step, cancellation).ConfigureAwait(false);
+            }
+
             var definitionKey = await DefinitionKeyAsync(step, cancellation).ConfigureAwait(false);
             if (definitionKey is { } fast && cache.Find(fast) is { } known)
             {
                 return Cached(step, known);
             }
 
+            if (imported is not null && definitionKey is { } foreign && await imported.FindAsync(foreign, cancellation).ConfigureAwait(false) is { } brought)
+            {
+                cache.Store(foreign, brought);
+                return Cached(step, brought);
+            }
+
             await Task.WhenAll(step.Inputs.Where(i => i is not ContextStep).DistinctBy(i => i.Digest).Select(i => ResultAsync(i, stop))).ConfigureAwait(false);
             var contentKey = await ContentKeyAsync(step, stop).ConfigureAwait(false);
+            if (step is CopyStep { IsIndependent: true })
+            {
+                return await LinkAsync(step, definitionKey, contentKey, stop).ConfigureAwait(false);
+            }
+
             if (!step.IgnoreCache && cache.Find(contentKey) is { } same)
             {
                 if (definitionKey is { } key)
@@ -110,9 +157,25 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
     private StepResult Cached(Step step, StepResult result)
     {
         _held.Add(cache.Hold(result));
+        ReportCached(step);
+        return result;
+    }
+
+    /// <summary>What was needed to make a result that is here already counts as done too: people want to see every step of their file.</summary>
+    private void ReportCached(Step step)
+    {
+        if (step is ContextStep or ScratchStep || !_reported.TryAdd(step.Digest, 0))
+        {
+            return;
+        }
+
+        foreach (var input in step.Inputs.Where(i => !_results.ContainsKey(i.Digest)))
+        {
+            ReportCached(input);
+        }
+
         progress.Started(step);
         progress.Completed(step, wasCached: true, null);
-        return result;
     }
 
     private async Task<StepResult> ImageAsync(ImageStep image, CancellationToken cancellation)
@@ -121,6 +184,28 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
         var paths = await inputs.OpenImageAsync(image.Image, cancellation).ConfigureAwait(false);
         progress.Completed(image, wasCached: false, null);
         return new StepResult(image.Digest, [.. paths.Select((p, i) => new LayerReference(null, i < image.Image.DiffIds.Count ? image.Image.DiffIds[i] : null, p))]);
+    }
+
+    /// <summary>A layer that depends on nothing below it, found or made, on top of whatever is below now.</summary>
+    private async Task<StepResult> LinkAsync(Step step, Digest? definitionKey, Digest contentKey, CancellationTokenSource stop)
+    {
+        var below = await ResultAsync(step.Inputs[0], stop).ConfigureAwait(false);
+        var found = step.IgnoreCache ? null : cache.Find(contentKey);
+        var layer = found ?? await ExecuteAsync(step, null, contentKey, stop).ConfigureAwait(false);
+        using var hash = new DefinitionHash("link");
+        var result = new StepResult(hash.Add(below.Id).Add(layer.Id).Finish(), [.. below.Layers, .. layer.Layers]);
+        _held.Add(cache.Hold(result));
+        if (definitionKey is { } key)
+        {
+            cache.Store(key, result);
+        }
+
+        if (found is not null)
+        {
+            ReportCached(step);
+        }
+
+        return result;
     }
 
     private async Task<StepResult> ExecuteAsync(Step step, Digest? definitionKey, Digest contentKey, CancellationTokenSource stop)
@@ -134,7 +219,7 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
                 results[input.Digest] = await ResultAsync(input, stop).ConfigureAwait(false);
             }
 
-            var baseLayers = step.HasBase ? results[step.Inputs[0].Digest].Layers : [];
+            var baseLayers = step.HasBase && step is not CopyStep { IsIndependent: true } ? results[step.Inputs[0].Digest].Layers : [];
             using var layer = cache.Begin();
             await runner.ExecuteAsync(step, results, ContextAsync, layer, progress, stop.Token).ConfigureAwait(false);
             var made = layer.Commit(step.Name);
@@ -159,11 +244,41 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
         }
     }
 
+    /// <summary>Does the step, and takes what an earlier build made if it turns out to be the same.</summary>
+    private async Task<StepResult> ExecuteVolatileAsync(Step step, CancellationToken cancellation)
+    {
+        progress.Started(step);
+        try
+        {
+            using var layer = cache.Begin();
+            await runner.ExecuteAsync(step, new Dictionary<Digest, StepResult>(), ContextAsync, layer, progress, cancellation).ConfigureAwait(false);
+            Digest key;
+            using (var root = RootDirectory.Open(layer.UpperDirectory))
+            using (var hash = new DefinitionHash("volatile"))
+            {
+                hash.Add(step.Digest).Add(new ContentChecksum(Selection(root, IgnoreFile.Empty, step), ignoreOwners: false, cancellation).Of(["/"], parents: false));
+                key = hash.Finish();
+            }
+
+            var found = step.IgnoreCache ? null : cache.Find(key);
+            var result = found ?? new StepResult(key, [layer.Commit(step.Name)]);
+            _held.Add(cache.Hold(result));
+            cache.Store(key, result);
+            progress.Completed(step, wasCached: found is not null, null);
+            return result;
+        }
+        catch (Exception e)
+        {
+            progress.Completed(step, wasCached: false, e);
+            throw;
+        }
+    }
+
     /// <summary>Null where the definition alone cannot tell, or must not.</summary>
     private Task<Digest?> DefinitionKeyAsync(Step step, CancellationToken cancellation) =>
         _definitionKeys.GetOrAdd(step.Digest, _ => new Lazy<Task<Digest?>>(async () =>
         {
-            if (step.IgnoreCache || step is HttpStep { Checksum: null })
+            if (step.IgnoreCache || step.IsVolatile)
             {
                 return null;
             }
@@ -210,6 +325,11 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
             var result = await ResultAsync(input, stop).ConfigureAwait(false);
             if (i == 0 && step.HasBase)
             {
+                if (step is CopyStep { IsIndependent: true })
+                {
+                    continue;
+                }
+
                 hash.Add(result.Id);
                 continue;
             }
@@ -227,7 +347,15 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
         {
             var directory = await ContextAsync(context).ConfigureAwait(false);
             using var root = RootDirectory.Open(directory.Path);
-            return new ContentChecksum(Selection(root, directory.Ignore, step), ignoreOwners: true, cancellation).Of(SourcesOf(step, context), KeepsParents(step));
+            Digest Compute() => new ContentChecksum(Selection(root, directory.Ignore, step), ignoreOwners: true, cancellation).Of(SourcesOf(step, context), KeepsParents(step));
+            if (directory.Identity is not { } identity)
+            {
+                return Compute();
+            }
+
+            using var key = new DefinitionHash("context");
+            key.Add(identity).Add(KeepsParents(step)).Add(step is CopyStep copy ? copy.Exclude : []).Add([.. SourcesOf(step, context)]);
+            return cache.Checksums.GetOrAdd(key.Finish(), Compute);
         }
         catch (SourceNotFoundException e)
         {

@@ -11,7 +11,6 @@ namespace Cais.Build.Solving;
 /// <summary>Does the work of one step into a new layer.</summary>
 public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecutor executor, HttpClient http)
 {
-    private readonly CacheMounts _cacheMounts = new(Path.Combine(cache.Root, "mounts"));
     private readonly string _empty = Directory.CreateDirectory(Path.Combine(cache.Root, "empty")).FullName;
 
     internal async Task ExecuteAsync(
@@ -22,7 +21,11 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
         IBuildProgress progress,
         CancellationToken cancellation)
     {
-        CopyRootLook(step, results, layer);
+        if (step is not CopyStep { IsIndependent: true })
+        {
+            CopyRootLook(step, results, layer);
+        }
+
         switch (step)
         {
             case CopyStep copy:
@@ -33,6 +36,9 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
                 break;
             case HttpStep fetch:
                 await FetchAsync(fetch, layer, cancellation).ConfigureAwait(false);
+                break;
+            case GitStep git:
+                await cache.Git.CheckOutAsync(git.Address, layer.UpperDirectory, git.KeepGitDirectory, cancellation).ConfigureAwait(false);
                 break;
             case RunStep run:
                 await RunAsync(run, results, contexts, layer, progress, cancellation).ConfigureAwait(false);
@@ -57,7 +63,7 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
         if (step.HasBase && results[step.Inputs[0].Digest].Layers is [.., var top])
         {
             var upper = RootDirectory.Bytes(layer.UpperDirectory);
-            if (FileAt.Status(FileAt.CurrentDirectory, RootDirectory.Bytes(top.Path), out var status) == 0)
+            if (FileAt.Status(FileAt.CurrentDirectory, RootDirectory.Bytes(top.Path + "/."), out var status) == 0)
             {
                 FileAt.ChangeOwner(FileAt.CurrentDirectory, upper, status.Uid, status.Gid);
                 FileAt.ChangeMode(FileAt.CurrentDirectory, upper, status.Permissions);
@@ -84,7 +90,8 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
     private async Task CopyAsync(
         CopyStep step, IReadOnlyDictionary<Digest, StepResult> results, Func<ContextStep, Task<ContextDirectory>> contexts, NewLayer layer, CancellationToken cancellation)
     {
-        using var target = OpenForWriting(results[step.Inputs[0].Digest], layer);
+        // Written directly, an independent layer's directories add to those below; through an overlay they would come out as hiding them.
+        using var target = step.IsIndependent ? RootDirectory.Open(layer.UpperDirectory) : OpenForWriting(results[step.Inputs[0].Digest], layer);
         var owner = step.Owner is { } text ? UserLookup.Resolve(target, text) : ((uint, uint)?)null;
         var look = new CopyLook(owner ?? (0, 0), step.Mode is { } mode ? ModeChange.Parse(mode) : null, step.LatestTime);
         foreach (var source in step.Sources)
@@ -170,7 +177,17 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
 
     private async Task FetchAsync(HttpStep step, NewLayer layer, CancellationToken cancellation)
     {
-        using var response = await http.GetAsync(step.Url, HttpCompletionOption.ResponseHeadersRead, cancellation).ConfigureAwait(false);
+        using var request = new HttpRequestMessage(HttpMethod.Get, step.Url);
+        if (await inputs.FindSecretAsync("HTTP_AUTH_HEADER_" + step.Url.Host, cancellation).ConfigureAwait(false) is { } header)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", System.Text.Encoding.UTF8.GetString(header.Span).Trim());
+        }
+        else if (await inputs.FindSecretAsync("HTTP_AUTH_TOKEN_" + step.Url.Host, cancellation).ConfigureAwait(false) is { } token)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + System.Text.Encoding.UTF8.GetString(token.Span).Trim());
+        }
+
+        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
         {
             throw new IOException($"invalid response status {(int)response.StatusCode} for {step.Url}");
@@ -212,7 +229,7 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
         IBuildProgress progress,
         CancellationToken cancellation)
     {
-        using var resolver = new MountResolver(this, inputs, _cacheMounts, results, contexts, Path.Combine(Path.GetDirectoryName(layer.UpperDirectory)!, "mounts"));
+        using var resolver = new MountResolver(this, inputs, cache.Mounts, results, contexts, Path.Combine(Path.GetDirectoryName(layer.UpperDirectory)!, "mounts"));
         foreach (var mount in step.Mounts)
         {
             await resolver.AddAsync(mount, cancellation).ConfigureAwait(false);

@@ -31,6 +31,9 @@ internal sealed class ClientConfiguration
     public string? CredentialHelper(string registry) =>
         Map("credHelpers").Where(p => p.Key == registry).Select(p => p.Value).FirstOrDefault();
 
+    /// <summary>Registry hosts with a credential helper of their own, and which.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> CredentialHelpers => Map("credHelpers");
+
     /// <summary>The object of that name, or null.</summary>
     public JsonElement? Section(string name) =>
         _root.ValueKind == JsonValueKind.Object && _root.TryGetProperty(name, out var section) && section.ValueKind == JsonValueKind.Object

@@ -14,7 +14,9 @@ internal sealed record RegistryLogin(string Server, string Username, string Pass
     public string IdentityToken { get; init; } = "";
 
     /// <summary>As the Engine API takes it in <c>X-Registry-Auth</c>: JSON in URL-safe base64.</summary>
-    public string ToHeader()
+    public string ToHeader() => Convert.ToBase64String(Encoding.UTF8.GetBytes(ToJson())).Replace('+', '-').Replace('/', '_');
+
+    public string ToJson()
     {
         var json = new StringBuilder("{");
         void Add(string name, string value)
@@ -32,7 +34,7 @@ internal sealed record RegistryLogin(string Server, string Username, string Pass
         Add("password", Password);
         Add("serveraddress", Server);
         Add("identitytoken", IdentityToken);
-        return Convert.ToBase64String(Encoding.UTF8.GetBytes(json.Append('}').ToString())).Replace('+', '-').Replace('/', '_');
+        return json.Append('}').ToString();
     }
 }
 
@@ -72,6 +74,45 @@ internal sealed class RegistryCredentials(ClientConfiguration configuration)
 
     /// <summary>The header value for calls that concern that registry; null when there is no login.</summary>
     public string? Header(string domain) => Find(domain)?.ToHeader();
+
+    /// <summary>All logins as the Engine API takes them in <c>X-Registry-Config</c>, for calls that may concern any registry.</summary>
+    public string? AllHeader()
+    {
+        var servers = (configuration.Section("auths") is { } logins ? logins.EnumerateObject().Select(l => l.Name) : [])
+            .Concat(configuration.CredentialHelpers.Select(h => h.Key)).Concat(StoredServers()).Distinct().ToList();
+        var json = new StringBuilder("{");
+        foreach (var server in servers)
+        {
+            if (Find(server == HubServer ? "docker.io" : HostOf(server)) is { } login)
+            {
+                json.Append(json.Length > 1 ? "," : "");
+                GoJson.WriteString(json, server);
+                json.Append(':').Append(login.ToJson());
+            }
+        }
+
+        return json.Length == 1 ? null : Convert.ToBase64String(Encoding.UTF8.GetBytes(json.Append('}').ToString())).Replace('+', '-').Replace('/', '_');
+    }
+
+    /// <summary>The servers for which the credential store of all registries has a login.</summary>
+    private IEnumerable<string> StoredServers()
+    {
+        if (configuration.CredentialStore is not { Length: > 0 } helper || RunHelper(helper, "list", "") is not (true, var output))
+        {
+            return [];
+        }
+
+        try
+        {
+            using var answer = JsonDocument.Parse(output);
+            return answer.RootElement.ValueKind == JsonValueKind.Object ? [.. answer.RootElement.EnumerateObject().Select(p => p.Name)] : [];
+        }
+        catch (JsonException)
+        {
+            // A helper that cannot list is one that is only asked for what is known by name.
+            return [];
+        }
+    }
 
     public static string ServerOf(string domain) => domain is "docker.io" or "index.docker.io" ? HubServer : domain;
 

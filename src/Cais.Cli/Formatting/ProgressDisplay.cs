@@ -8,7 +8,7 @@ namespace Cais.Cli.Formatting;
 
 /// <summary>
 /// Shows the progress stream of pull, push, load and build. On a terminal each id has a line of its own that is redrawn in place; elsewhere
-/// only what changes state is printed.
+/// only what changes state is printed. Transfers on a terminal show their speed, and several at once a last line for all of them.
 /// </summary>
 internal sealed class ProgressDisplay(TextWriter output, bool isTerminal, int fd = 1, TimeProvider? clock = null)
 {
@@ -18,6 +18,8 @@ internal sealed class ProgressDisplay(TextWriter output, bool isTerminal, int fd
 
     private readonly TimeProvider _clock = clock ?? TimeProvider.System;
     private readonly Dictionary<string, int> _lines = [];
+    private readonly Dictionary<string, RateMeter> _rates = [];
+    private readonly TransferTotal _total = new(clock ?? TimeProvider.System);
 
     /// <summary>Reads the stream to its end.</summary>
     /// <param name="stream">Progress messages.</param>
@@ -68,6 +70,7 @@ internal sealed class ProgressDisplay(TextWriter output, bool isTerminal, int fd
         {
             // Something else follows: the lines above are history now.
             _lines.Clear();
+            _total.Clear();
         }
 
         Display(message, id, progress);
@@ -76,7 +79,26 @@ internal sealed class ProgressDisplay(TextWriter output, bool isTerminal, int fd
             Move(up, 'B');
         }
 
+        if (isTerminal && id.Length > 0 && progress is { } moved && _total.Take(id, message.Text("status"), moved) && _total.Describe() is { } total)
+        {
+            DisplayTotal(total);
+        }
+
         output.Flush();
+    }
+
+    private void DisplayTotal(string text)
+    {
+        if (!_lines.TryGetValue(TransferTotal.Name, out var line))
+        {
+            _lines[TransferTotal.Name] = line = _lines.Count;
+            output.Write("\n");
+        }
+
+        var up = _lines.Count - line;
+        Move(up, 'A');
+        output.Write($"\x1b[2K{text}\r");
+        Move(up, 'B');
     }
 
     private static string? Failure(JsonElement message)
@@ -100,6 +122,11 @@ internal sealed class ProgressDisplay(TextWriter output, bool isTerminal, int fd
     private void Display(JsonElement message, string id, JsonElement? progress)
     {
         var bar = progress is { } detail ? Bar(detail) : "";
+        if (isTerminal && bar.Length > 0 && id.Length > 0)
+        {
+            bar += Speed(id, message.Text("status"), progress!.Value.Number("current"));
+        }
+
         var text = message.Text("stream");
         var end = "";
         if (isTerminal && text.Length == 0 && progress is not null)
@@ -152,6 +179,22 @@ internal sealed class ProgressDisplay(TextWriter output, bool isTerminal, int fd
             : current > total ? Human.Size(current).PadLeft(8)
             : $"{Human.Size(current).PadLeft(8)}/{Human.Size(total)}";
         return bar + numbers + TimeLeft(progress, current, total, filled, columns);
+    }
+
+    private string Speed(string id, string status, long current)
+    {
+        if (!TransferTotal.IsTransfer(status))
+        {
+            return "";
+        }
+
+        if (!_rates.TryGetValue(id, out var meter))
+        {
+            _rates[id] = meter = new RateMeter(_clock);
+        }
+
+        meter.Move(current);
+        return meter.Rate is { } rate ? $"  {Human.Size(rate)}/s" : "";
     }
 
     private string TimeLeft(JsonElement progress, long current, long total, int filled, int columns)

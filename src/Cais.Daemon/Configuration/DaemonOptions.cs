@@ -3,6 +3,7 @@ using System.Net;
 using Cais.Api;
 using Cais.Daemon.Http;
 using Cais.Engine;
+using Cais.Engine.Containers;
 using Cais.Engine.Logging;
 using Cais.Images;
 using Cais.Networking;
@@ -67,7 +68,7 @@ internal sealed record DaemonOptions
         return new DaemonOptions
         {
             Engine = EngineOf(settings, environment) with { Debug = debug },
-            Images = ImagesOf(settings),
+            Images = ImagesOf(settings, environment),
             Networks = NetworksOf(settings),
             Hosts = settings.List("host"),
             ConfigFile = settings.File,
@@ -166,7 +167,17 @@ internal sealed record DaemonOptions
             ShimPath = settings.Text("shim-path"),
             CgroupParent = settings.Text("cgroup-parent") is { Length: > 0 } parent ? "/" + parent.Trim('/') : "/cais",
             DefaultRuntime = settings.Text("default-runtime") ?? RuntimeChoice.BuiltIn,
-            Runtimes = settings.Runtimes.ToDictionary(r => r.Key, r => new RuntimeChoice { Path = r.Value.Path, Arguments = r.Value.Arguments }),
+            Runtimes = settings.Runtimes.ToDictionary(r => r.Key, r => new RuntimeChoice
+            {
+                Path = r.Value.Path,
+                Arguments = r.Value.Arguments,
+                Type = r.Value.Type,
+                ConfigPath = r.Value.ConfigPath,
+                TypeUrl = r.Value.TypeUrl,
+                BinaryName = r.Value.BinaryName,
+                SystemdCgroup = r.Value.SystemdCgroup,
+            }),
+            CdiDirectories = settings.List("cdi-spec-dir") is { Count: > 0 } directories ? [.. directories.Where(d => d.Length > 0)] : ["/etc/cdi", "/var/run/cdi"],
             DefaultShmSize = settings.Text("default-shm-size") is { } size ? SizeOf("default-shm-size", size) : 64 << 20,
             NoNewPrivileges = settings.Flag("no-new-privileges"),
             SeccompProfile = settings.Text("seccomp-profile"),
@@ -181,6 +192,7 @@ internal sealed record DaemonOptions
             Labels = settings.List("label"),
             Features = settings.Map("feature").ToDictionary(f => f.Key, f => f.Value is "true" or "1" or "t" or "T" or "TRUE" or "True"),
             Experimental = settings.Flag("experimental"),
+            BuilderGc = BuilderSection.Limits(settings.Builder),
             LiveRestore = true,
             HttpProxy = settings.Text("http-proxy") ?? environment("HTTP_PROXY") ?? environment("http_proxy"),
             HttpsProxy = settings.Text("https-proxy") ?? environment("HTTPS_PROXY") ?? environment("https_proxy"),
@@ -196,18 +208,21 @@ internal sealed record DaemonOptions
             throw new ConfigurationException($"failed to set log opts: {e.Message}");
         }
 
-        return options.DefaultRuntime == RuntimeChoice.BuiltIn || options.Runtimes.ContainsKey(options.DefaultRuntime) || options.DefaultRuntime is "runc" or "crun"
+        return options.DefaultRuntime == RuntimeChoice.BuiltIn || options.Runtimes.ContainsKey(options.DefaultRuntime) || HostConfigRules.IsRuntime(options.DefaultRuntime, options)
             ? options
             : throw new ConfigurationException($"specified default runtime '{options.DefaultRuntime}' does not exist");
     }
 
-    private static ImageStoreOptions ImagesOf(DaemonSettings settings) => new()
+    private static ImageStoreOptions ImagesOf(DaemonSettings settings, Func<string, string?> environment) => new()
     {
         MaxConcurrentDownloads = settings.Number("max-concurrent-downloads") ?? 3,
         MaxConcurrentUploads = settings.Number("max-concurrent-uploads") ?? 5,
         MaxDownloadAttempts = settings.Number("max-download-attempts") ?? 5,
         InsecureRegistries = settings.List("insecure-registry"),
         RegistryMirrors = settings.List("registry-mirror"),
+        HttpProxy = settings.Text("http-proxy") ?? environment("HTTP_PROXY") ?? environment("http_proxy"),
+        HttpsProxy = settings.Text("https-proxy") ?? environment("HTTPS_PROXY") ?? environment("https_proxy"),
+        NoProxy = settings.Text("no-proxy") ?? environment("NO_PROXY") ?? environment("no_proxy"),
     };
 
     private static NetworkOptions NetworksOf(DaemonSettings settings) => new()
@@ -229,6 +244,7 @@ internal sealed record DaemonOptions
         FirewallV4 = settings.Flag("iptables", true),
         FirewallV6 = settings.Flag("ip6tables", true),
         AllowDirectRouting = settings.Flag("allow-direct-routing"),
+        UserlandProxy = settings.Has("userland-proxy") ? settings.Flag("userland-proxy") : null,
         DefaultBindingAddress = AddressOf(settings, "ip"),
         HostGatewayAddresses = [.. settings.List("host-gateway-ip").Concat(settings.List("host-gateway-ip-old")).Select(a => Parse("host-gateway-ip", a))],
         Dns = [.. settings.List("dns").Select(a => Parse("dns", a))],

@@ -56,6 +56,9 @@ internal sealed class DaemonSettings
 
     public bool Has(string name) => _values.ContainsKey(name);
 
+    /// <summary>The section <c>builder</c> of the configuration file, which no flag has.</summary>
+    public JsonElement? Builder { get; private set; }
+
     public string? Text(string name) => _values.TryGetValue(name, out var values) ? values[^1] : null;
 
     public bool Flag(string name, bool otherwise = false) => Text(name) is { } text ? IsTrue(text) : otherwise;
@@ -201,6 +204,12 @@ internal sealed class DaemonSettings
             var conflicts = new List<string>();
             foreach (var property in document.RootElement.EnumerateObject().SelectMany(Flatten))
             {
+                if (property.Name is "builder")
+                {
+                    Builder = property.Value.Clone();
+                    continue;
+                }
+
                 if (property.Name is "deprecated-key-path" or "allow-nondistributable-artifacts")
                 {
                     continue;
@@ -300,9 +309,31 @@ internal sealed class DaemonSettings
 
         var path = runtime.Value.TryGetProperty("path", out var p) ? p.GetString() : null;
         var arguments = runtime.Value.TryGetProperty("runtimeArgs", out var a) && a.ValueKind == JsonValueKind.Array ? a.EnumerateArray().Select(Scalar).ToList() : [];
-        return string.IsNullOrEmpty(path)
-            ? throw new ConfigurationException($"invalid runtime {runtime.Name}: a path is required")
-            : new RuntimeSetting(path, arguments);
+        var type = runtime.Value.TryGetProperty("runtimeType", out var t) ? t.GetString() : null;
+        var options = runtime.Value.TryGetProperty("options", out var o) && o.ValueKind == JsonValueKind.Object ? o : default;
+        string? Option(string name) => options.ValueKind == JsonValueKind.Object
+            && options.EnumerateObject().FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Value is { ValueKind: JsonValueKind.String } value
+            ? value.GetString() : null;
+        if (string.IsNullOrEmpty(path) == string.IsNullOrEmpty(type))
+        {
+            throw new ConfigurationException(string.IsNullOrEmpty(path)
+                ? $"invalid runtime {runtime.Name}: either a runtimeType or a path must be configured"
+                : $"invalid runtime {runtime.Name}: cannot configure both path and runtimeType for the same runtime");
+        }
+
+        if (string.IsNullOrEmpty(path) && arguments.Count > 0)
+        {
+            throw new ConfigurationException($"invalid runtime {runtime.Name}: runtimeArgs cannot be used with a runtimeType runtime");
+        }
+
+        return new RuntimeSetting(path ?? "", arguments)
+        {
+            Type = type,
+            ConfigPath = Option("ConfigPath"),
+            TypeUrl = Option("TypeUrl"),
+            BinaryName = Option("BinaryName"),
+            SystemdCgroup = options.ValueKind == JsonValueKind.Object && options.TryGetProperty("SystemdCgroup", out var systemd) && systemd.ValueKind == JsonValueKind.True,
+        };
     }
 
     private static string Ulimit(JsonProperty limit, Func<string, ConfigurationException> wrong)
@@ -413,4 +444,15 @@ internal sealed class DaemonSettings
 }
 
 /// <summary>A runtime as the configuration names it.</summary>
-internal sealed record RuntimeSetting(string Path, IReadOnlyList<string> Arguments);
+internal sealed record RuntimeSetting(string Path, IReadOnlyList<string> Arguments)
+{
+    public string? Type { get; init; }
+
+    public string? ConfigPath { get; init; }
+
+    public string? TypeUrl { get; init; }
+
+    public string? BinaryName { get; init; }
+
+    public bool SystemdCgroup { get; init; }
+}

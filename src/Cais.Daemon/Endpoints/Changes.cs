@@ -16,22 +16,27 @@ internal static class Changes
         }
 
         var config = to ?? new ContainerDefaults();
+        var hasCommand = false;
         foreach (var line in changes.SelectMany(c => c.Split('\n')).Select(l => l.Trim()).Where(l => l.Length > 0))
         {
             var space = line.IndexOfAny([' ', '\t']);
             var word = (space < 0 ? line : line[..space]).ToUpperInvariant();
             var rest = space < 0 ? "" : line[space..].Trim();
+            hasCommand |= word == "CMD";
             config = word switch
             {
                 "CMD" => config with { Cmd = Command(rest) },
-                "ENTRYPOINT" => config with { Entrypoint = Command(rest) },
+
+                // Whoever sets the entry point alone does not mean the old command as its arguments.
+                "ENTRYPOINT" => config with { Entrypoint = Command(rest), Cmd = hasCommand ? config.Cmd : null },
+                "HEALTHCHECK" => config with { Healthcheck = Healthcheck(rest) },
                 "ENV" => config with { Env = Environment(config.Env, rest) },
                 "EXPOSE" => config with { ExposedPorts = Add(config.ExposedPorts, rest.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(p => p.Contains('/') ? p : p + "/tcp")) },
                 "LABEL" => config with { Labels = Labels(config.Labels, rest) },
                 "ONBUILD" => config with { OnBuild = [.. config.OnBuild ?? [], rest] },
                 "USER" => config with { User = rest },
                 "VOLUME" => config with { Volumes = Add(config.Volumes, rest.StartsWith('[') ? Command(rest) : rest.Split(' ', StringSplitOptions.RemoveEmptyEntries)) },
-                "WORKDIR" => config with { WorkingDir = rest },
+                "WORKDIR" => config with { WorkingDir = Path.Combine(config.WorkingDir is { Length: > 0 } before ? before : "/", rest.Trim('"')) },
                 "STOPSIGNAL" => config with { StopSignal = rest },
                 _ => throw EngineException.InvalidParameter($"{word.ToLowerInvariant()} is not a valid change command"),
             };
@@ -55,6 +60,42 @@ internal static class Changes
         }
 
         return ["/bin/sh", "-c", text];
+    }
+
+    /// <summary><c>NONE</c>, or options and <c>CMD</c>.</summary>
+    private static HealthCheck Healthcheck(string text)
+    {
+        var health = new HealthCheck();
+        while (text.StartsWith("--", StringComparison.Ordinal))
+        {
+            var end = text.IndexOf(' ');
+            var (option, equals) = (end < 0 ? text : text[..end], text.IndexOf('='));
+            text = end < 0 ? "" : text[end..].Trim();
+            var name = equals < 0 || equals > option.Length ? option : option[..equals];
+            var value = option[Math.Min(option.Length, name.Length + 1)..];
+            long Nanoseconds() => Durations.TryParse(value, out var span)
+                ? span.Ticks * 100
+                : throw EngineException.InvalidParameter($"time: invalid duration \"{value}\" for {name}");
+            health = name switch
+            {
+                "--interval" => health with { Interval = Nanoseconds() },
+                "--timeout" => health with { Timeout = Nanoseconds() },
+                "--start-period" => health with { StartPeriod = Nanoseconds() },
+                "--start-interval" => health with { StartInterval = Nanoseconds() },
+                "--retries" when int.TryParse(value, out var retries) => health with { Retries = retries },
+                _ => throw EngineException.InvalidParameter($"unknown flag: {name}"),
+            };
+        }
+
+        var space = text.IndexOfAny([' ', '\t']);
+        var command = space < 0 ? "" : text[space..].Trim();
+        return (space < 0 ? text : text[..space]).ToUpperInvariant() switch
+        {
+            "NONE" => new HealthCheck { Test = ["NONE"] },
+            "CMD" when command.StartsWith('[') && Command(command) is [not "/bin/sh", ..] words => health with { Test = ["CMD", .. words] },
+            "CMD" when command.Length > 0 => health with { Test = ["CMD-SHELL", command] },
+            var type => throw EngineException.InvalidParameter($"Unknown type \"{type}\" in HEALTHCHECK (try CMD)"),
+        };
     }
 
     private static List<string> Environment(IReadOnlyList<string>? before, string text)

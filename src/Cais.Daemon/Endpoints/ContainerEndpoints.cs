@@ -3,6 +3,7 @@ using Cais.Api;
 using Cais.Daemon.Http;
 using Cais.Engine;
 using Cais.Engine.Containers;
+using Cais.Oci.Images;
 
 namespace Cais.Daemon.Endpoints;
 
@@ -29,7 +30,11 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
         router.Map("POST", "/containers/{id}/resize", Resize);
         router.Map("POST", "/containers/{id}/wait", Wait);
         router.Map("POST", "/containers/{id}/attach", Attach);
+        router.Map("GET", "/containers/{id}/attach/ws", AttachWebSocket);
+        router.Map("POST", "/commit", Commit);
         router.Map("DELETE", "/containers/{id}", Remove);
+        new ArchiveEndpoints(engine).Map(router);
+        new CheckpointEndpoints(engine).Map(router);
     }
 
     /// <summary>The terminal's size from the query, as two numbers.</summary>
@@ -64,6 +69,12 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
             throw EngineException.InvalidParameter("config cannot be empty in order to create a container");
         }
 
+        if (body.NetworkingConfig?.EndpointsConfig is { Count: > 1 } several && request.Version < new ApiVersion(1, 44))
+        {
+            throw EngineException.InvalidParameter(
+                $"Container cannot be created with multiple network endpoints: {string.Join(", ", several.Keys.Order(StringComparer.Ordinal))}");
+        }
+
         if (body.MacAddress is { Length: > 0 } && request.Version >= new ApiVersion(1, 52))
         {
             throw EngineException.InvalidParameter("container-wide MacAddress is not supported since API v1.52: set it on the endpoint of a network");
@@ -74,8 +85,8 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
             {
                 Name = request.Query("name"),
                 Platform = request.Query("platform"),
-                Config = ConfigOf(body),
-                HostConfig = body.HostConfig ?? new HostConfig(),
+                Config = Older.Read(ConfigOf(body), request.Version),
+                HostConfig = Older.Read(body.HostConfig ?? new HostConfig(), request.Version, engine.Host.CgroupVersion),
                 Networks = body.NetworkingConfig?.EndpointsConfig?.ToDictionary(e => e.Key, e => e.Value ?? new EndpointSettings())
                     ?? new Dictionary<string, EndpointSettings>(),
             },
@@ -115,7 +126,7 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
     private ContainerInspectResponse Inspect(ApiRequest request) => Older.Adapt(engine.Inspect(Find(request), request.Flag("size")), request.Version);
 
     private async Task Top(ApiRequest request) =>
-        await request.Answer(await CaisEngine.Top(Find(request), request.Query("ps_args") ?? "-ef", request.Gone), ApiJson.Default.ContainerTopResponse);
+        await request.Answer(await engine.Top(Find(request), request.Query("ps_args") ?? "-ef", request.Gone), ApiJson.Default.ContainerTopResponse);
 
     private async Task Start(ApiRequest request)
     {
@@ -124,12 +135,21 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
             throw EngineException.InvalidParameter("starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
         }
 
-        if (request.Query("checkpoint") is not null)
+        var container = Find(request);
+        if (request.Query("checkpoint") is { } checkpoint)
         {
-            throw EngineException.InvalidParameter("checkpoint is only supported in experimental mode");
+            if (!engine.Options.Experimental)
+            {
+                throw EngineException.InvalidParameter("checkpoint is only supported in experimental mode");
+            }
+
+            await engine.Start(container, checkpoint, request.Query("checkpoint-dir"));
+        }
+        else
+        {
+            await engine.Start(container);
         }
 
-        await engine.Start(Find(request));
         await request.Empty(204);
     }
 
@@ -141,7 +161,7 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
 
     private async Task Update(ApiRequest request)
     {
-        var change = await request.Json(ApiJson.Default.ContainerUpdateRequest);
+        var change = Older.Read(await request.Json(ApiJson.Default.ContainerUpdateRequest), request.Version);
         var warnings = await engine.Update(Find(request), change);
         await request.Answer(new ContainerUpdateResponse { Warnings = warnings }, ApiJson.Default.ContainerUpdateResponse);
     }
@@ -149,7 +169,7 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
     private async Task Resize(ApiRequest request)
     {
         var (height, width) = SizeOf(request);
-        await CaisEngine.Resize(Find(request), height, width);
+        await engine.Resize(Find(request), height, width);
         await request.Empty(200);
     }
 
@@ -160,7 +180,7 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
         var condition = request.Query("condition") ?? "not-running";
         var wait = condition switch
         {
-            "not-running" => container.Status.IsRunning ? container.NextStop : Task.FromResult(container.Status),
+            "not-running" => container.NotRunning,
             "next-exit" => container.NextStop,
             "removed" => container.Removed,
             _ => throw EngineException.InvalidParameter($"invalid condition: \"{condition}\""),
@@ -173,6 +193,39 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
     private async Task Attach(ApiRequest request)
     {
         var container = Find(request);
+        var wanted = AttachOf(request, container) with
+        {
+            Stdin = request.Flag("stdin"),
+            Stdout = request.Flag("stdout"),
+            Stderr = request.Flag("stderr"),
+        };
+        if (!wanted.Stdin && !wanted.Stdout && !wanted.Stderr && !wanted.Logs && !wanted.Stream)
+        {
+            throw EngineException.InvalidParameter("bad parameters: you must choose at least one stream");
+        }
+
+        var pipe = await request.Hijack(request.StreamType(framed: wanted.Framed));
+        await engine.Attach(container, wanted, pipe);
+    }
+
+    /// <summary>The same over a WebSocket, whose messages are never framed. Before API 1.42 it always had all three streams.</summary>
+    private async Task AttachWebSocket(ApiRequest request)
+    {
+        var container = Find(request);
+        var all = request.Version < new ApiVersion(1, 42);
+        var wanted = AttachOf(request, container) with
+        {
+            Stdin = all || request.Flag("stdin"),
+            Stdout = all || request.Flag("stdout"),
+            Stderr = all || request.Flag("stderr"),
+            Framed = false,
+        };
+        await using var pipe = await WebSocketPipe.Accept(request);
+        await engine.Attach(container, wanted, pipe);
+    }
+
+    private static AttachRequest AttachOf(ApiRequest request, Container container)
+    {
         var keys = CaisEngine.ParseDetachKeys(request.Query("detachKeys"));
         switch (container.Status.Phase)
         {
@@ -182,22 +235,46 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
                 throw EngineException.Conflict($"container {container.Id} is restarting, wait until the container is running");
         }
 
-        var wanted = new AttachRequest
+        return new AttachRequest
         {
             Logs = request.Flag("logs"),
             Stream = request.Flag("stream"),
-            Stdin = request.Flag("stdin"),
-            Stdout = request.Flag("stdout"),
-            Stderr = request.Flag("stderr"),
             DetachKeys = keys,
+            Framed = container.Record.Config.Tty != true,
         };
-        if (!wanted.Stdin && !wanted.Stdout && !wanted.Stderr && !wanted.Logs && !wanted.Stream)
+    }
+
+    private async Task Commit(ApiRequest request)
+    {
+        var container = engine.Get(request.Query("container") ?? "");
+        var body = await request.OptionalJson(ApiJson.Default.ContainerConfig);
+        var changes = request.QueryAll("changes");
+        var image = await engine.Commit(
+            container,
+            new CommitContainer
+            {
+                Name = NameOf(request),
+                Author = request.Query("author"),
+                Comment = request.Query("comment"),
+                Pause = request.Flag("pause", otherwise: true),
+                Config = body,
+                Change = config => Changes.Apply(changes, config)!,
+            },
+            CancellationToken.None);
+        await request.Answer(new IDResponse { Id = image.Id.ToString() }, ApiJson.Default.IDResponse, 201);
+    }
+
+    private static Reference? NameOf(ApiRequest request)
+    {
+        if (request.Query("repo") is not { } repository)
         {
-            throw EngineException.InvalidParameter("bad parameters: you must choose at least one stream");
+            return null;
         }
 
-        var pipe = await request.Hijack(request.StreamType(framed: container.Record.Config.Tty != true));
-        await engine.Attach(container, wanted, pipe);
+        var text = request.Query("tag") is { } tag ? $"{repository}:{tag}" : repository;
+        return Reference.TryParse(text, out var name) && name.Digest is null
+            ? name
+            : throw EngineException.InvalidParameter($"invalid reference format: {text}");
     }
 
     private async Task Remove(ApiRequest request)

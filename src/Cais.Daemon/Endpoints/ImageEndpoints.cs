@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Cais.Api;
 using Cais.Daemon.Http;
@@ -17,7 +16,9 @@ internal sealed class ImageEndpoints(CaisEngine engine)
     public void Map(Router router)
     {
         var transfers = new ImageTransfers(engine);
+        var registries = new RegistryEndpoints(engine);
         router.Map("GET", "/images/json", List);
+        router.Map("GET", "/images/search", registries.Search);
         router.Map("POST", "/images/create", transfers.Create);
         router.Map("POST", "/images/load", transfers.Load);
         router.Map("POST", "/images/prune", Prune);
@@ -26,8 +27,14 @@ internal sealed class ImageEndpoints(CaisEngine engine)
         router.Map("POST", "/images/{name*}/push", transfers.Push);
         router.Map("GET", "/images/{name*}/json", Inspect);
         router.Map("GET", "/images/{name*}/history", History);
+        router.Map("GET", "/images/{name*}/attestations", new ImageAttestations(engine).List, new ApiVersion(1, 55));
         router.Map("POST", "/images/{name*}/tag", Tag);
         router.Map("DELETE", "/images/{name*}", Remove);
+        router.Map("GET", "/distribution/{name*}/json", registries.Inspect);
+        router.Map("GET", "/distribution/{name*}/manifest", registries.Manifest);
+        router.Map("PUT", "/distribution/{name*}/manifest", registries.PutManifest);
+        router.Map("POST", "/auth", registries.Authenticate);
+        router.Map("POST", "/system/check", new StoreCheckEndpoint(engine).Check);
     }
 
     /// <summary>Reads a <c>platform</c> parameter: <c>linux/amd64</c>, or the JSON object of API 1.48.</summary>
@@ -53,6 +60,15 @@ internal sealed class ImageEndpoints(CaisEngine engine)
         }
     }
 
+    /// <summary>A <c>platform</c> parameter that may stand several times; versions before 1.52 know one.</summary>
+    internal static IReadOnlyList<Platform> PlatformsOf(ApiRequest request, string name)
+    {
+        var texts = request.QueryAll(name);
+        return texts.Count > 1 && name == "platform" && request.Version < new ApiVersion(1, 52)
+            ? throw EngineException.InvalidParameter("multiple platform parameters not supported")
+            : [.. texts.Select(t => PlatformOf(t)!)];
+    }
+
     internal static Reference ReferenceOf(string text)
     {
         try
@@ -69,11 +85,14 @@ internal sealed class ImageEndpoints(CaisEngine engine)
     {
         var filters = request.Filters().Accept("before", "dangling", "label", "label!", "reference", "since", "until");
         var all = Images.List();
+        CheckFilters(filters);
         var before = filters["before"] is [var earlier, ..] ? Images.Get(earlier).Created : (DateTimeOffset?)null;
         var since = filters["since"] is [var later, ..] ? Images.Get(later).Created : (DateTimeOffset?)null;
         var until = filters.Until(engine.Time);
         var dangling = filters.Has("dangling") ? filters.Flag("dangling", false) : (bool?)null;
         var counts = engine.List().GroupBy(c => c.Record.ImageId).ToDictionary(g => g.Key, g => (long)g.Count());
+        var shared = request.Flag("shared-size") ? Images.Usage(_ => false).Shared : null;
+        var manifests = request.Flag("manifests") ? new ImageManifests(engine) : null;
         IReadOnlyList<ImageSummary> images =
         [
             .. all
@@ -83,10 +102,23 @@ internal sealed class ImageEndpoints(CaisEngine engine)
                 .Select(i => (Image: i, Tags: Matching(filters["reference"], i)))
                 .Where(i => filters["reference"].Count == 0 || i.Tags.Count > 0)
                 .OrderByDescending(i => i.Image.Created)
-                .Select(i => Summarize(i.Image, i.Tags, counts.GetValueOrDefault(i.Image.Id.ToString()), request))
+                .Select(i => Summarize(i.Image, i.Tags, counts.GetValueOrDefault(i.Image.Id.ToString()), request) with
+                {
+                    SharedSize = shared?.GetValueOrDefault(i.Image.Id) ?? -1,
+                    Manifests = manifests?.Of(i.Image),
+                })
                 .Select(i => Older.Adapt(i, request.Version)),
         ];
         await request.Answer(images, ApiJson.Default.IReadOnlyListImageSummary);
+    }
+
+    /// <summary>An image that a filter names must be here, and named once.</summary>
+    private static void CheckFilters(Filters filters)
+    {
+        foreach (var pattern in filters["reference"].Where(p => p.Length == 0))
+        {
+            throw EngineException.InvalidParameter($"invalid filter 'reference={pattern}'");
+        }
     }
 
     internal static ImageSummary Summarize(ImageRecord image, IReadOnlyList<string> tags, long containers, ApiRequest request) => new()
@@ -137,6 +169,7 @@ internal sealed class ImageEndpoints(CaisEngine engine)
                     Size = image.Size,
                     RootFS = new ImageInspectRootFS { Type = "layers", Layers = [.. config.RootFs.DiffIds.Select(d => d.ToString())] },
                     Metadata = new ImageInspectMetadata { LastTagTime = Timestamps.Format(image.TaggedAt) },
+                    Manifests = request.Flag("manifests") && request.Version >= new ApiVersion(1, 48) ? new ImageManifests(engine).Of(image) : null,
                 },
                 request.Version),
             ApiJson.Default.ImageInspect);
@@ -178,13 +211,15 @@ internal sealed class ImageEndpoints(CaisEngine engine)
         var image = Images.Get(request.Path("name"), PlatformOf(request.Query("platform")));
         var items = new List<ImageHistoryResponseItem>();
         var layers = image.Manifest.Layers;
+        var diffIds = image.Config.RootFs.DiffIds;
         var layer = 0;
         foreach (var step in image.Config.History ?? [])
         {
             var size = 0L;
             if (!step.EmptyLayer && layer < layers.Count)
             {
-                size = layers[layer++].Size;
+                size = (layer < diffIds.Count ? Images.LayerSize(diffIds[layer]) : null) ?? layers[layer].Size;
+                layer++;
             }
 
             items.Insert(0, new ImageHistoryResponseItem
@@ -220,7 +255,8 @@ internal sealed class ImageEndpoints(CaisEngine engine)
     private async Task Remove(ApiRequest request)
     {
         var name = request.Path("name");
-        var removed = Images.Remove(name, request.Flag("force"));
+        var platforms = request.Version >= new ApiVersion(1, 50) ? PlatformsOf(request, "platforms") : [];
+        var removed = platforms.Count > 0 ? Images.RemovePlatforms(name, platforms, request.Flag("force")) : Images.Remove(name, request.Flag("force"));
         foreach (var item in removed)
         {
             var action = item.Untagged is not null ? "untag" : "delete";
@@ -247,34 +283,4 @@ internal sealed class ImageEndpoints(CaisEngine engine)
 
     private static List<ImageDeleteResponseItem> Describe(IReadOnlyList<RemovedItem> removed) =>
         [.. removed.Select(r => new ImageDeleteResponseItem { Untagged = r.Untagged, Deleted = r.Deleted })];
-
-    /// <summary>Credentials from X-Registry-Auth: base64 of a JSON object, in either alphabet.</summary>
-    internal static RegistryCredentials? CredentialsOf(ApiRequest request)
-    {
-        var header = request.Http.Request.Headers["X-Registry-Auth"].ToString();
-        if (header.Length == 0)
-        {
-            return null;
-        }
-
-        try
-        {
-            var base64 = header.Replace('-', '+').Replace('_', '/').TrimEnd('=');
-            var json = Encoding.UTF8.GetString(Convert.FromBase64String(base64.PadRight((base64.Length + 3) / 4 * 4, '=')));
-            var auth = json.Length == 0 ? null : JsonSerializer.Deserialize(json, ApiJson.Default.AuthConfig);
-            return auth is null ? null : new RegistryCredentials
-            {
-                Username = Empty(auth.Username),
-                Password = Empty(auth.Password),
-                IdentityToken = Empty(auth.IdentityToken),
-                RegistryToken = Empty(auth.RegistryToken),
-            };
-        }
-        catch (Exception e) when (e is FormatException or JsonException)
-        {
-            throw EngineException.InvalidParameter("invalid X-Registry-Auth header: it must be base64url of a JSON object");
-        }
-
-        static string? Empty(string? text) => string.IsNullOrEmpty(text) ? null : text;
-    }
 }

@@ -3,17 +3,21 @@ using Cais.Api;
 using Cais.Daemon.Http;
 using Cais.Engine;
 using Cais.Images;
+using Cais.Oci.Images;
 
 namespace Cais.Daemon.Endpoints;
 
 /// <summary>Images that come and go: pull, push, import, load and save.</summary>
 internal sealed class ImageTransfers(CaisEngine engine)
 {
+    private const string AllPlatforms = "all";
+
     /// <summary>POST /images/create: a pull, or an import when there is a source.</summary>
     public Task Create(ApiRequest request) => request.Query("fromImage") is { } name ? Pull(request, name)
         : request.Query("fromSrc") is { } source ? Import(request, source)
         : throw EngineException.InvalidParameter("either fromImage or fromSrc must be given");
 
+    /// <summary>POST /images/{name}/push: one tag, or without any all that the repository has here.</summary>
     public async Task Push(ApiRequest request)
     {
         var name = ImageEndpoints.ReferenceOf(request.Path("name"));
@@ -21,32 +25,41 @@ internal sealed class ImageTransfers(CaisEngine engine)
         {
             name = name.WithTag(tag);
         }
-        else if (name.Tag is null)
+
+        if (name.Digest is not null)
         {
-            name = name.WithDefaultTag();
+            throw EngineException.InvalidParameter("cannot push a digest reference");
         }
 
-        var options = new PushOptions { Platform = ImageEndpoints.PlatformOf(request.Query("platform")), Credentials = ImageEndpoints.CredentialsOf(request) };
+        var names = name.Tag is not null ? [name] : engine.Images.TagsOf(name);
+        if (names.Count == 0)
+        {
+            throw EngineException.NotFound($"An image does not exist locally with the tag: {name.FamiliarName}");
+        }
+
+        var options = new PushOptions { Platform = ImageEndpoints.PlatformOf(request.Query("platform")), Credentials = RegistryAuth.Of(request) };
         await Progress(request, async (progress, send) =>
         {
-            send(new ProgressMessage { Status = $"The push refers to repository [{name.Name}]" });
-            var pushed = await engine.Images.PushAsync(name, options, progress, request.Gone);
-            send(new ProgressMessage { Status = $"{pushed.Tag}: digest: {pushed.Digest} size: {pushed.Size}" });
-            send(new ProgressMessage
+            foreach (var one in names)
             {
-                Aux = System.Text.Json.JsonSerializer.SerializeToElement(
-                    new PushAux { Tag = pushed.Tag, Digest = pushed.Digest.ToString(), Size = pushed.Size }, ApiJson.Default.PushAux),
-            });
-            engine.Events.Publish("image", "push", name.Familiar, new Dictionary<string, string> { ["name"] = name.FamiliarName });
+                var pushed = await engine.Images.PushAsync(one, options, progress, request.Gone);
+                send(new ProgressMessage
+                {
+                    Aux = System.Text.Json.JsonSerializer.SerializeToElement(
+                        new PushAux { Tag = pushed.Tag, Digest = pushed.Digest.ToString(), Size = pushed.Size }, ApiJson.Default.PushAux),
+                });
+                engine.Events.Publish("image", "push", one.Familiar, new Dictionary<string, string> { ["name"] = one.FamiliarName });
+            }
         });
     }
 
     public async Task Load(ApiRequest request)
     {
         var quiet = request.Flag("quiet", otherwise: true);
+        var platforms = ImageEndpoints.PlatformsOf(request, "platform");
         await Progress(request, async (progress, send) =>
         {
-            foreach (var image in await engine.Images.LoadAsync(request.BodyStream, quiet ? new Silent() : progress, request.Gone))
+            foreach (var image in await engine.Images.LoadAsync(request.BodyStream, platforms, quiet ? new Silent() : progress, request.Gone))
             {
                 send(new ProgressMessage { Stream = image.Name is { } name ? $"Loaded image: {name}\n" : $"Loaded image ID: {image.Id}\n" });
                 engine.Events.Publish("image", "load", image.Id.ToString(), new Dictionary<string, string> { ["name"] = image.Name ?? image.Id.ToString() });
@@ -61,30 +74,52 @@ internal sealed class ImageTransfers(CaisEngine engine)
             throw EngineException.InvalidParameter("no image names given");
         }
 
-        // Found before the head goes out: afterwards no status can say that one is missing.
-        foreach (var name in names)
+        var platforms = ImageEndpoints.PlatformsOf(request, "platform");
+
+        // Found before the head goes out: afterwards no status can say that one is missing. A repository's name alone stands for all its tags.
+        foreach (var name in names.Where(n => !Reference.TryParse(n, out var r) || r.Tag is not null || r.Digest is not null || engine.Images.TagsOf(r).Count == 0))
         {
-            _ = engine.Images.Get(name);
+            foreach (var platform in platforms.DefaultIfEmpty())
+            {
+                _ = engine.Images.Get(name, platform);
+            }
         }
 
         request.Http.Response.ContentType = "application/x-tar";
-        await engine.Images.SaveAsync(names, request.Http.Response.Body, ImageEndpoints.PlatformOf(request.Query("platform")), request.Gone);
+        await engine.Images.SaveAsync(names, request.Http.Response.Body, platforms, request.Gone);
         foreach (var name in names)
         {
             engine.Events.Publish("image", "save", name, new Dictionary<string, string> { ["name"] = name });
         }
     }
 
+    /// <summary>One tag or digest; a repository's name alone means all its tags. The platform <c>all</c> keeps every one of an index.</summary>
     private async Task Pull(ApiRequest request, string text)
     {
         var tag = request.Query("tag");
         var name = ImageEndpoints.ReferenceOf(tag is null ? text : tag.Contains(':') ? $"{text}@{tag}" : $"{text}:{tag}");
-        var options = new PullOptions { Platform = ImageEndpoints.PlatformOf(request.Query("platform")), Credentials = ImageEndpoints.CredentialsOf(request) };
-        name = name.WithDefaultTag();
+        var platform = request.Query("platform");
+        var options = new PullOptions
+        {
+            Platform = platform == AllPlatforms ? null : ImageEndpoints.PlatformOf(platform),
+            AllPlatforms = platform == AllPlatforms,
+            Credentials = RegistryAuth.Of(request),
+        };
         await Progress(request, async (progress, _) =>
         {
-            await engine.Images.PullAsync(name, options, progress, request.Gone);
-            engine.Events.Publish("image", "pull", name.Familiar, new Dictionary<string, string> { ["name"] = name.FamiliarName });
+            var names = name.Tag is not null || name.Digest is not null
+                ? [name]
+                : (await engine.Images.RemoteTagsAsync(name, options.Credentials, request.Gone)).Select(name.WithTag).ToList();
+            if (names.Count == 0)
+            {
+                throw EngineException.NotFound($"repository {name.FamiliarName} has no tags");
+            }
+
+            foreach (var one in names)
+            {
+                await engine.Images.PullAsync(one, options, progress, request.Gone);
+                engine.Events.Publish("image", "pull", one.Familiar, new Dictionary<string, string> { ["name"] = one.FamiliarName });
+            }
         });
     }
 
@@ -99,14 +134,16 @@ internal sealed class ImageTransfers(CaisEngine engine)
             Platform = ImageEndpoints.PlatformOf(request.Query("platform")),
             Config = Changes.Apply(request.QueryAll("changes")),
         };
-        if (source != "-")
+        if (source != "-" && !(Uri.TryCreate(source, UriKind.Absolute, out var address) && address.Scheme is "http" or "https"))
         {
-            throw EngineException.NotImplemented("importing from a URL is not supported: download the archive and pass it as the request's body");
+            throw EngineException.InvalidParameter($"invalid source \"{source}\": it must be \"-\", for the request's body, or an http or https URL");
         }
 
-        await Progress(request, async (_, send) =>
+        await Progress(request, async (progress, send) =>
         {
-            var image = await engine.Images.ImportAsync(request.BodyStream, options, request.Gone);
+            var image = source == "-"
+                ? await engine.Images.ImportAsync(request.BodyStream, options, request.Gone)
+                : await engine.Images.ImportFromAsync(new Uri(source), options, progress, request.Gone);
             send(new ProgressMessage { Status = image.Id.ToString() });
             engine.Events.Publish("image", "import", image.Id.ToString(), new Dictionary<string, string>
             {
@@ -118,7 +155,7 @@ internal sealed class ImageTransfers(CaisEngine engine)
     /// <summary>
     /// Runs a transfer, telling its progress line by line. A failure before the first line is an ordinary error; after it, the last line says it.
     /// </summary>
-    private static async Task Progress(ApiRequest request, Func<IProgress<ImageProgress>, Action<ProgressMessage>, Task> transfer)
+    internal static async Task Progress(ApiRequest request, Func<IProgress<ImageProgress>, Action<ProgressMessage>, Task> transfer)
     {
         var lines = Channel.CreateUnbounded<ProgressMessage>(new UnboundedChannelOptions { SingleReader = true });
         var withBars = request.Version < new ApiVersion(1, 48);

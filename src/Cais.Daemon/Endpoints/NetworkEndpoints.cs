@@ -15,7 +15,7 @@ internal sealed class NetworkEndpoints(CaisEngine engine)
         router.Map("GET", "/networks", List);
         router.Map("POST", "/networks/create", Create);
         router.Map("POST", "/networks/prune", Prune);
-        router.Map("GET", "/networks/{id}", r => r.Answer(Inspect(engine.Networks.Get(r.Path("id"))), ApiJson.Default.NetworkInspect));
+        router.Map("GET", "/networks/{id}", Inspect);
         router.Map("DELETE", "/networks/{id}", Remove);
         router.Map("POST", "/networks/{id}/connect", Connect);
         router.Map("POST", "/networks/{id}/disconnect", Disconnect);
@@ -116,9 +116,14 @@ internal sealed class NetworkEndpoints(CaisEngine engine)
             throw EngineException.InvalidParameter("invalid network name: name is empty");
         }
 
-        if (body.ConfigOnly == true || body.ConfigFrom?.Network is { Length: > 0 })
+        if (body.Ingress == true || body.Scope == "swarm")
         {
-            throw EngineException.NotImplemented("configuration-only networks are not supported by this engine yet");
+            throw new EngineException(ErrorKind.Unavailable, "ingress networks and networks of scope swarm need a swarm, which this node is not part of");
+        }
+
+        if (body.Scope is not (null or "" or "local" or "global"))
+        {
+            throw EngineException.InvalidParameter($"invalid network scope '{body.Scope}'");
         }
 
         return new NetworkSpec
@@ -129,7 +134,8 @@ internal sealed class NetworkEndpoints(CaisEngine engine)
             EnableIPv6 = body.EnableIPv6 ?? false,
             Internal = body.Internal ?? false,
             Attachable = body.Attachable ?? false,
-            Ingress = body.Ingress ?? false,
+            ConfigOnly = body.ConfigOnly ?? false,
+            ConfigFrom = body.ConfigFrom?.Network is { Length: > 0 } source ? source : null,
             IpamDriver = string.IsNullOrEmpty(body.IPAM?.Driver) ? "default" : body.IPAM.Driver,
             IpamOptions = body.IPAM?.Options ?? new Dictionary<string, string>(),
             Ipam = [.. (body.IPAM?.Config ?? []).Select(PoolOf)],
@@ -181,14 +187,46 @@ internal sealed class NetworkEndpoints(CaisEngine engine)
         IPAM = IpamOf(network),
         Internal = network.Spec.Internal,
         Attachable = network.Spec.Attachable,
-        Ingress = network.Spec.Ingress,
-        ConfigFrom = new ConfigReference { Network = "" },
-        ConfigOnly = false,
+        Ingress = false,
+        ConfigFrom = new ConfigReference { Network = network.Spec.ConfigFrom ?? "" },
+        ConfigOnly = network.Spec.ConfigOnly,
         Options = network.Spec.Options,
         Labels = network.Spec.Labels,
     };
 
-    private NetworkInspect Inspect(Network network)
+    private async Task Inspect(ApiRequest request)
+    {
+        // The scope is a filter: a network of another one is not there.
+        if (request.Query("scope") is { } scope && scope != "local")
+        {
+            throw EngineException.NotFound($"network {request.Path("id")} not found");
+        }
+
+        var network = engine.Networks.Get(request.Path("id"));
+        var answer = Describe(network);
+        if (request.Version >= new ApiVersion(1, 52))
+        {
+            var subnets = await engine.Networks.SubnetsOfAsync(network.Id, request.Gone);
+            answer = answer with
+            {
+                Status = new NetworkStatus
+                {
+                    IPAM = new IPAMStatus
+                    {
+                        Subnets = subnets.ToDictionary(
+                            s => s.Subnet.ToString(),
+                            s => new SubnetStatus { IPsInUse = Saturated(s.InUse), DynamicIPsAvailable = Saturated(s.Available) }),
+                    },
+                },
+            };
+        }
+
+        await request.Answer(answer, ApiJson.Default.NetworkInspect);
+    }
+
+    private static ulong Saturated(UInt128 count) => count > ulong.MaxValue ? ulong.MaxValue : (ulong)count;
+
+    private NetworkInspect Describe(Network network)
     {
         var summary = Summarize(network);
         return new NetworkInspect

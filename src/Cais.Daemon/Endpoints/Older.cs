@@ -102,6 +102,71 @@ internal static class Older
             : image;
     }
 
+    /// <summary>A request of an older client, without what its version did not know and with what it then meant.</summary>
+    public static HostConfig Read(HostConfig host, ApiVersion version, int cgroupVersion)
+    {
+        if (version < new ApiVersion(1, 41) && string.IsNullOrEmpty(host.CgroupnsMode) && cgroupVersion == 1)
+        {
+            host = host with { CgroupnsMode = "host" };
+        }
+
+        if (version < new ApiVersion(1, 40) && string.IsNullOrEmpty(host.IpcMode))
+        {
+            // Before there was a choice, every container's could be joined.
+            host = host with { IpcMode = "shareable" };
+        }
+
+        if (version < new ApiVersion(1, 42))
+        {
+            host = host with { ConsoleSize = null, Mounts = host.Mounts?.Select(OwnOptionsOnly).ToList() };
+        }
+
+        if (version < new ApiVersion(1, 43))
+        {
+            host = host with { Annotations = null };
+        }
+
+        foreach (var mount in host.Mounts ?? [])
+        {
+            if (version < new ApiVersion(1, 45) && mount.VolumeOptions?.Subpath is { Length: > 0 })
+            {
+                throw Engine.EngineException.InvalidParameter("VolumeOptions.Subpath needs API v1.45 or newer");
+            }
+
+            if (version < V148 && mount.Type == "image")
+            {
+                throw Engine.EngineException.InvalidParameter("mount type \"image\" needs API v1.48 or newer");
+            }
+        }
+
+        return version >= V144 ? host : host with
+        {
+            // Read-only was not recursive then.
+            Mounts = host.Mounts?.Select(m => m.Type == "bind" && m.ReadOnly == true
+                ? m with { BindOptions = (m.BindOptions ?? new MountSpecBindOptions()) with { ReadOnlyNonRecursive = true, ReadOnlyForceRecursive = null } }
+                : m).ToList(),
+        };
+    }
+
+    public static ContainerConfig Read(ContainerConfig config, ApiVersion version) =>
+        version < V144 && config.Healthcheck is { } health ? config with { Healthcheck = health with { StartInterval = null } } : config;
+
+    public static ContainerUpdateRequest Read(ContainerUpdateRequest change, ApiVersion version) => version >= new ApiVersion(1, 55) ? change : change with
+    {
+        BlkioWeightDevice = null,
+        BlkioDeviceReadBps = null,
+        BlkioDeviceWriteBps = null,
+        BlkioDeviceReadIOps = null,
+        BlkioDeviceWriteIOps = null,
+    };
+
+    private static MountSpec OwnOptionsOnly(MountSpec mount) => mount with
+    {
+        BindOptions = mount.Type == "bind" ? mount.BindOptions is { } bind ? bind with { CreateMountpoint = null } : null : null,
+        VolumeOptions = mount.Type == "volume" ? mount.VolumeOptions : null,
+        TmpfsOptions = mount.Type == "tmpfs" ? mount.TmpfsOptions : null,
+    };
+
     private static NetworkSettings? WithoutLegacy(NetworkSettings? settings) => settings is null ? null : new NetworkSettings
     {
         SandboxID = settings.SandboxID,

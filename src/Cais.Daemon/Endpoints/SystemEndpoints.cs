@@ -10,7 +10,7 @@ using Cais.Engine.Volumes;
 
 namespace Cais.Daemon.Endpoints;
 
-/// <summary>/_ping, /version, /info, /events, /system/df, /auth</summary>
+/// <summary>/_ping, /version, /info, /events, /system/df</summary>
 internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, IReadOnlyList<string>? unprotected = null)
 {
     /// <summary>This engine's name, which stays.</summary>
@@ -24,13 +24,12 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
         router.Map("GET", "/info", r => r.Raw(OlderInfo.Write(Info(), r.Version), "application/json"));
         router.Map("GET", "/events", Events);
         router.Map("GET", "/system/df", DiskUsage);
-        router.Map("POST", "/auth", Authenticate);
     }
 
     private static async Task Ping(ApiRequest request)
     {
         var headers = request.Http.Response.Headers;
-        headers["Builder-Version"] = "1";
+        headers["Builder-Version"] = "2";
         headers["Swarm"] = "inactive";
         headers.CacheControl = "no-cache, no-store, must-revalidate";
         headers.Pragma = "no-cache";
@@ -126,8 +125,8 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
             DockerRootDir = engine.Options.Root,
             Plugins = new PluginsInfo
             {
-                Volume = ["local"],
-                Network = ["bridge", "host", "null"],
+                Volume = engine.Volumes.Drivers(),
+                Network = ["bridge", "host", "ipvlan", "macvlan", "null", "overlay", .. engine.Plugins.Known("NetworkDriver")],
                 Authorization = null,
                 Log = [.. CaisEngine.LogDriverNames],
             },
@@ -187,11 +186,16 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
             DefaultAddressPools = options.Networks.DefaultAddressPools.Count == 0 ? null
                 : [.. options.Networks.DefaultAddressPools.Select(p => new SystemInfoDefaultAddressPool { Base = p.Base.ToString(), Size = p.Size })],
             FirewallBackend = new FirewallInfo { Driver = "nftables" },
-            CDISpecDirs = [],
+            CDISpecDirs = engine.Options.CdiDirectories,
+            DiscoveredDevices = Devices(),
             Warnings = [.. Warnings(limits, forwarding)],
             NRI = new NRIInfo { Info = [["enabled", "false"]] },
         };
     }
+
+    /// <summary>What <c>--device</c> and <c>--gpus</c> can name.</summary>
+    private IReadOnlyList<DeviceInfo>? Devices() =>
+        engine.Cdi.List().Devices is { Count: > 0 } devices ? [.. devices.Select(d => new DeviceInfo { Source = "cdi", ID = d })] : null;
 
     /// <summary>What an administrator should know, in docker's words.</summary>
     private IEnumerable<string> Warnings(ResourceFacts limits, bool forwarding)
@@ -285,26 +289,26 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
         {
             var counts = containers.GroupBy(c => c.Record.ImageId).ToDictionary(g => g.Key, g => (long)g.Count());
             var images = engine.Images.List();
+            var usage = engine.Images.Usage(id => counts.ContainsKey(id.ToString()));
             IReadOnlyList<ImageSummary> items =
             [
                 .. images.Select(i => ImageEndpoints.Summarize(i, i.RepoTags, counts.GetValueOrDefault(i.Id.ToString()), request) with
                 {
-                    SharedSize = 0,
+                    SharedSize = usage.Shared.GetValueOrDefault(i.Id),
                     Containers = counts.GetValueOrDefault(i.Id.ToString()),
                 }),
             ];
-            var total = images.Sum(i => i.Size);
             answer = answer with
             {
                 ImageUsage = modern ? new ImagesDiskUsage
                 {
                     TotalCount = images.Count,
                     ActiveCount = images.Count(i => counts.ContainsKey(i.Id.ToString())),
-                    TotalSize = total,
-                    Reclaimable = images.Where(i => !counts.ContainsKey(i.Id.ToString())).Sum(i => i.Size),
+                    TotalSize = usage.Total,
+                    Reclaimable = usage.Reclaimable,
                     Items = verbose ? items : null,
                 } : null,
-                LayersSize = legacy ? total : null,
+                LayersSize = legacy ? usage.Total : null,
                 Images = legacy ? items : null,
             };
         }
@@ -351,29 +355,40 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
 
         if (Wants("build-cache"))
         {
+            var cache = engine.Builds.Cache.Usage();
+            var records = cache.Select(c => System.Text.Json.JsonSerializer.SerializeToElement(
+                new BuildCacheRecord
+                {
+                    ID = c.Id,
+                    Type = c.Type,
+                    Description = c.Description,
+                    InUse = c.IsInUse,
+                    Shared = c.IsShared,
+                    Size = c.Size,
+                    CreatedAt = Timestamps.Format(c.Created),
+                    LastUsedAt = Timestamps.Format(c.LastUsed),
+                    UsageCount = c.UseCount,
+                },
+                ApiJson.Default.BuildCacheRecord)).ToList();
             answer = answer with
             {
-                BuildCacheUsage = modern ? new BuildCacheDiskUsage { TotalCount = 0, ActiveCount = 0, TotalSize = 0, Reclaimable = 0, Items = verbose ? [] : null } : null,
-                BuildCache = legacy ? [] : null,
+                BuildCacheUsage = modern ? new BuildCacheDiskUsage
+                {
+                    TotalCount = cache.Count,
+                    ActiveCount = cache.Count(c => c.IsInUse),
+                    TotalSize = cache.Sum(c => c.Size),
+                    Reclaimable = cache.Where(c => !c.IsInUse).Sum(c => c.Size),
+                    Items = verbose ? records : null,
+                } : null,
+                BuildCache = legacy ? records : null,
             };
         }
 
         await request.Answer(answer, ApiJson.Default.SystemDataUsageResponse);
     }
 
-    private static async Task Authenticate(ApiRequest request)
-    {
-        var body = await request.Json(ApiJson.Default.AuthConfig);
-        if (string.IsNullOrEmpty(body.Serveraddress) && string.IsNullOrEmpty(body.Username))
-        {
-            throw EngineException.InvalidParameter("no registry and no user name given");
-        }
-
-        throw EngineException.NotImplemented("checking registry credentials is not supported by this engine yet; they are used as given when pulling and pushing");
-    }
-
     /// <summary>A name of this engine that stays: made once and kept beside its data.</summary>
-    private static string DaemonId(string root)
+    internal static string DaemonId(string root)
     {
         var path = Path.Combine(root, "engine-id");
         if (File.Exists(path) && File.ReadAllText(path).Trim() is { Length: > 0 } known)

@@ -116,6 +116,13 @@ internal sealed class ApiRequest(HttpContext http, ApiVersion version, IReadOnly
         }
     }
 
+    /// <summary>The request's whole body as it is, which must not be longer than <paramref name="largest"/> bytes.</summary>
+    public async Task<byte[]> Bytes(int largest)
+    {
+        var body = await Body().ConfigureAwait(false);
+        return body.Length <= largest ? body.ToArray() : throw EngineException.InvalidParameter($"request body is larger than {largest} bytes");
+    }
+
     public Stream BodyStream => http.Request.Body;
 
     public async Task Answer<T>(T value, JsonTypeInfo<T> type, int status = 200)
@@ -170,15 +177,17 @@ internal sealed class ApiRequest(HttpContext http, ApiVersion version, IReadOnly
     /// Turns the connection into a raw stream. Reads the request's body first, since the bytes after it are the stream's. Answers 101 when
     /// the client asked for an upgrade, otherwise docker's older 200.
     /// </summary>
-    public async Task<IDuplexPipe> Hijack(string contentType)
+    public Task<IDuplexPipe> Hijack(string contentType, string protocol = "tcp") => HijackWith(
+        http.Request.Headers.Upgrade.Count > 0
+            ? $"HTTP/1.1 101 UPGRADED\r\nContent-Type: {contentType}\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\nApi-Version: {ApiVersion.Newest}\r\n\r\n"
+            : $"HTTP/1.1 200 OK\r\nContent-Type: {contentType}\r\n\r\n");
+
+    /// <summary>The same with an answer's head of the caller's own.</summary>
+    public async Task<IDuplexPipe> HijackWith(string head)
     {
         var client = _client ?? throw new InvalidOperationException("a raw stream needs a connection of the API server");
-        var upgrade = http.Request.Headers.Upgrade.Count > 0;
         http.Response.Headers.Connection = "close";
         var pipe = client.Detach();
-        var head = upgrade
-            ? $"HTTP/1.1 101 UPGRADED\r\nContent-Type: {contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nApi-Version: {ApiVersion.Newest}\r\n\r\n"
-            : $"HTTP/1.1 200 OK\r\nContent-Type: {contentType}\r\n\r\n";
         pipe.Output.Write(System.Text.Encoding.ASCII.GetBytes(head));
         await pipe.Output.FlushAsync().ConfigureAwait(false);
         return pipe;

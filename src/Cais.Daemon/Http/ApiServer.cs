@@ -1,6 +1,5 @@
 using System.Net;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -11,7 +10,9 @@ internal sealed class ApiServer : IAsyncDisposable
 {
     private readonly KestrelServer _server;
 
-    public ApiServer(IReadOnlyList<Listener> listeners)
+    /// <param name="listeners">The doors.</param>
+    /// <param name="http2">Serves connections that begin as HTTP/2.</param>
+    public ApiServer(IReadOnlyList<Listener> listeners, Http2Connection http2)
     {
         var options = new KestrelServerOptions
         {
@@ -34,6 +35,7 @@ internal sealed class ApiServer : IAsyncDisposable
                     door.Use(tls.Middleware);
                 }
 
+                door.Use(http2.Middleware);
                 door.Use(ClientConnection.Middleware);
             }
 
@@ -51,8 +53,7 @@ internal sealed class ApiServer : IAsyncDisposable
             }
         }
 
-        var transport = new SocketTransportFactory(
-            Options.Create(new SocketTransportOptions { Backlog = 512, UnsafePreferInlineScheduling = false }), NullLoggerFactory.Instance);
+        var transport = new SocketTransport(backlog: 512);
         _server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
     }
 

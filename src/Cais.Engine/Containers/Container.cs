@@ -88,6 +88,18 @@ public sealed class Container
         }
     }
 
+    /// <summary>Ends when the container does not run: at once, or with its next stop.</summary>
+    public Task<ContainerStatus> NotRunning
+    {
+        get
+        {
+            // The signal first: the container may stop between the two looks, and would then never be heard of.
+            var next = NextStop;
+            var status = Status;
+            return status.IsRunning ? next : System.Threading.Tasks.Task.FromResult(status);
+        }
+    }
+
     /// <summary>Ends with its last status when it has been removed.</summary>
     public Task<ContainerStatus> Removed => _removed.Task;
 

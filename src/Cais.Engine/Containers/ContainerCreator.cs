@@ -42,6 +42,7 @@ internal sealed class ContainerCreator(EngineServices services)
         var image = Find(request);
         var id = RandomId.New();
         var host = HostConfigRules.Complete(request.HostConfig, services.Options, services.Host);
+        (host, var discarded) = HostConfigRules.Discard(host, services.Host);
         host = host with { NetworkMode = Canonical(host.NetworkMode), IpcMode = Canonical(host.IpcMode), PidMode = Canonical(host.PidMode) };
         var config = ConfigRules.Merge(request.Config, image.Config.Config, id);
         if (config.Entrypoint is null && config.Cmd is null)
@@ -70,17 +71,20 @@ internal sealed class ContainerCreator(EngineServices services)
         };
         var directory = Path.Combine(services.Options.ContainersDirectory, id);
         var volumes = new List<VolumeRecord>();
+        var held = 0;
         try
         {
             var mounts = MountParser.Parse(config, host, services.Containers.Get);
+            mounts = await HoldImages(id, mounts, cancellation).ConfigureAwait(false);
+            held = mounts.Count;
             Directory.CreateDirectory(directory);
             var rootfs = await services.Images.Snapshots.PrepareAsync(id, image, cancellation).ConfigureAwait(false);
-            record = record with { Mounts = CreateVolumes(id, mounts, request.HostConfig, volumes) };
-            VolumeCopy.FillNew(record.Mounts, rootfs);
+            record = record with { Mounts = await CreateVolumes(id, mounts, request.HostConfig, volumes, cancellation).ConfigureAwait(false) };
+            await VolumeCopy.FillNew(record.Mounts, rootfs, services.Volumes, id, cancellation).ConfigureAwait(false);
             var container = services.Containers.Add(record);
             container.Rootfs = rootfs;
             services.Tell(container, "create");
-            return (container, Warnings(host));
+            return (container, [.. discarded, .. Warnings(request, host, image)]);
         }
         catch
         {
@@ -88,10 +92,15 @@ internal sealed class ContainerCreator(EngineServices services)
             services.Volumes.Release(id);
             foreach (var volume in volumes.Where(v => v.Anonymous))
             {
-                services.Volumes.Remove(volume.Name, force: true);
+                await services.Volumes.Remove(volume.Name, force: true).ConfigureAwait(false);
             }
 
             await services.Images.Snapshots.RemoveAsync(id, CancellationToken.None).ConfigureAwait(false);
+            for (var i = 0; i < held; i++)
+            {
+                await services.Images.Snapshots.RemoveAsync(HostMounts.SnapshotOf(id, i), CancellationToken.None).ConfigureAwait(false);
+            }
+
             Trees.Delete(directory);
             throw;
         }
@@ -179,7 +188,25 @@ internal sealed class ContainerCreator(EngineServices services)
             : networks;
     }
 
-    private List<MountRecord> CreateVolumes(string id, IReadOnlyList<MountRecord> mounts, HostConfig host, List<VolumeRecord> made)
+    /// <summary>Mounts of images keep these images' layers for as long as the container exists.</summary>
+    private async Task<IReadOnlyList<MountRecord>> HoldImages(string id, IReadOnlyList<MountRecord> mounts, CancellationToken cancellation)
+    {
+        var result = new List<MountRecord>(mounts);
+        for (var i = 0; i < result.Count; i++)
+        {
+            if (result[i].Type == "image")
+            {
+                var image = services.Images.Get(result[i].Source);
+                await services.Images.Snapshots.PrepareAsync(HostMounts.SnapshotOf(id, i), image, cancellation).ConfigureAwait(false);
+                result[i] = result[i] with { Source = image.Id.ToString() };
+            }
+        }
+
+        return result;
+    }
+
+    private async Task<IReadOnlyList<MountRecord>> CreateVolumes(
+        string id, IReadOnlyList<MountRecord> mounts, HostConfig host, List<VolumeRecord> made, CancellationToken cancellation)
     {
         var result = new List<MountRecord>();
         foreach (var mount in mounts)
@@ -192,30 +219,42 @@ internal sealed class ContainerCreator(EngineServices services)
 
             var options = host.Mounts?.FirstOrDefault(m => m.Type == "volume" && m.Target is { } target && MountParser.Clean(target) == mount.Destination)?.VolumeOptions;
             var isNew = mount.Name is null || services.Volumes.Find(mount.Name) is null;
-            var volume = services.Volumes.Create(mount.Name, mount.Driver, options?.DriverConfig?.Options, options?.Labels);
+            var volume = await services.Volumes.Create(mount.Name, mount.Driver, options?.DriverConfig?.Options, options?.Labels, cancellation, id).ConfigureAwait(false);
             if (isNew)
             {
                 made.Add(volume);
             }
 
-            services.Volumes.Reserve(id, [volume.Name]);
             result.Add(mount with
             {
                 Name = volume.Name,
                 Driver = volume.Driver,
-                Source = mount.Subpath is { Length: > 0 } subpath ? Path.Combine(volume.Path, subpath) : volume.Path,
+                Source = volume.Path,
             });
         }
 
         return result;
     }
 
-    private static List<string> Warnings(HostConfig host)
+    private static List<string> Warnings(CreateContainer request, HostConfig host, ImageRecord image)
     {
         var warnings = new List<string>();
         if (host.NetworkMode == "host" && host.PortBindings is { Count: > 0 })
         {
             warnings.Add("Published ports are discarded when using host network mode");
+        }
+
+        if (host.VolumeDriver is { Length: > 0 } && host.Mounts is { Count: > 0 })
+        {
+            warnings.Add("The volume driver option of the container has no effect on mounts that are given in full: set the driver in the mount's volume options");
+        }
+
+        var own = Platform.Current;
+        var platform = image.Config.Platform;
+        if (string.IsNullOrEmpty(request.Platform) && platform.Architecture.Length > 0 && (platform.Os != own.Os || platform.Architecture != own.Architecture))
+        {
+            warnings.Add(
+                $"The requested image's platform ({platform}) does not match the detected host platform ({own}) and no specific platform was requested");
         }
 
         return warnings;

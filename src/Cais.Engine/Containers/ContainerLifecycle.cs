@@ -15,8 +15,6 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
     /// <summary>After SIGKILL: the kernel needs moments, a machine under load some more.</summary>
     private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly System.Runtime.CompilerServices.ConditionalWeakTable<Container, RestartPolicyRule> _rules = new();
-
     /// <summary>Told of every process that has begun, for health checks.</summary>
     public Action<Container>? Started { get; set; }
 
@@ -24,7 +22,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
     public Action<Container>? Stopped { get; set; }
 
     /// <exception cref="EngineException">NotModified: it runs already. Conflict: paused, or on its way out.</exception>
-    public async Task Start(Container container)
+    public async Task Start(Container container, string? checkpoint = null)
     {
         using var held = await container.Gate.Enter().ConfigureAwait(false);
         switch (container.Status.Phase)
@@ -40,9 +38,8 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
                 throw EngineException.Conflict("container is marked for removal and cannot be started");
         }
 
-        _rules.GetOrCreateValue(container).Reset();
-        services.Containers.Update(container, container.Status with { StoppedByUser = false, RestartCount = 0 });
-        await StartHeld(container).ConfigureAwait(false);
+        services.Containers.Update(container, container.Status with { StoppedByUser = false, RestartCount = 0, RestartDelay = TimeSpan.Zero });
+        await StartHeld(container, checkpoint).ConfigureAwait(false);
     }
 
     /// <summary>Sends the stop signal, and SIGKILL when the time is over.</summary>
@@ -118,11 +115,12 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
             }
 
             task = container.Task!;
-            var ends = number == Signals.Kill || string.IsNullOrEmpty(container.Record.Config.StopSignal)
-                || number == SignalOf(container.Record.Config.StopSignal, Signals.Terminate);
-            task.StopRequested |= ends && number is Signals.Kill or Signals.Terminate;
-            if (number is Signals.Kill or Signals.Terminate)
+
+            // Docker lets any signal end the restart policy of a container without a stop signal of its own, even a SIGHUP that only reloads: here it
+            // takes one that is meant to end the process.
+            if (number is Signals.Kill or Signals.Terminate || number == SignalOf(container.Record.Config.StopSignal, Signals.Terminate))
             {
+                task.StopRequested = true;
                 services.Containers.Update(container, container.Status with { StoppedByUser = true });
             }
         }
@@ -215,11 +213,11 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
     }
 
     /// <summary>Starts it; the gate is held.</summary>
-    internal async Task StartHeld(Container container)
+    internal async Task StartHeld(Container container, string? checkpoint = null)
     {
         try
         {
-            var task = await starter.Start(container).ConfigureAwait(false);
+            var task = await starter.Start(container, checkpoint).ConfigureAwait(false);
             Begin(container, task);
             services.Tell(container, "start");
         }
@@ -290,7 +288,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
         var record = container.Record;
         var trace = new PhaseTrace("container exit", services.Log, services.Options.Trace);
         Stopped?.Invoke(container);
-        var oom = exit.Code == 137 && CgroupFiles.WasOutOfMemory(services, record);
+        var oom = CgroupFiles.WasOutOfMemory(services, record);
         await ShimTasksDelete(task.Shim, container.Id).ConfigureAwait(false);
         trace.Mark("delete");
         try
@@ -314,7 +312,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
         var ranFor = exit.At - (container.Status.StartedAt ?? exit.At);
         var policy = record.HostConfig.RestartPolicy;
         var stopped = task.StopRequested || (policy?.Name is "unless-stopped" && container.Status.StoppedByUser);
-        var delay = _rules.GetOrCreateValue(container).Decide(policy, exit.Code, stopped, container.Status.RestartCount, ranFor);
+        var delay = RestartPolicyRule.Decide(policy, exit.Code, stopped, container.Status.RestartCount, ranFor, container.Status.RestartDelay);
         services.Containers.Update(container, container.Status with
         {
             Phase = delay is null ? Phase.Exited : Phase.Restarting,
@@ -324,6 +322,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
             FinishedAt = exit.At,
             ShimSocket = null,
             RestartCount = container.Status.RestartCount + (delay is null ? 0 : 1),
+            RestartDelay = delay ?? TimeSpan.Zero,
         });
         if (oom)
         {
@@ -337,7 +336,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
             ("execDuration", ((long)ranFor.TotalSeconds).ToString(CultureInfo.InvariantCulture)));
         if (delay is { } pause)
         {
-            ScheduleRestart(container, pause);
+            _ = ScheduleRestart(container, pause);
             return;
         }
 
@@ -355,11 +354,12 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
         _ = releasing;
     }
 
-    internal void ScheduleRestart(Container container, TimeSpan delay)
+    /// <summary>Starts a container that waits for it in a while, unless somebody does something else with it first. Ends when that is decided; never fails.</summary>
+    internal Task ScheduleRestart(Container container, TimeSpan delay)
     {
         var pending = new CancellationTokenSource();
         container.PendingRestart = pending;
-        _ = Later();
+        return Later();
 
         async Task Later()
         {
@@ -380,11 +380,31 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
             catch (EngineException e)
             {
                 services.Log.Error("restarting the container failed", ("container", container.Id), ("error", e.Message));
+                TryAgain(container);
+            }
+#pragma warning disable CA1031 // Nobody else hears of it.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                services.Log.Error("restarting the container failed", ("container", container.Id), ("error", $"{e.GetType().Name}: {e.Message}"));
             }
             finally
             {
                 pending.Dispose();
             }
+        }
+    }
+
+    /// <summary>A start by a policy that says "always" is tried again until it works: what was missing (a network, a mount's source) may come.</summary>
+    private void TryAgain(Container container)
+    {
+        var status = container.Status;
+        if (status.Phase == Phase.Exited && container.Record.HostConfig.RestartPolicy is { Name: "always" or "unless-stopped" } policy
+            && services.Containers.Find(container.Id) == container
+            && RestartPolicyRule.Decide(policy, status.ExitCode, status.StoppedByUser, status.RestartCount, TimeSpan.Zero, status.RestartDelay) is { } delay)
+        {
+            services.Containers.Update(container, status with { Phase = Phase.Restarting, RestartDelay = delay, RestartCount = status.RestartCount + 1 });
+            _ = ScheduleRestart(container, delay);
         }
     }
 
@@ -422,16 +442,16 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
     }
 
     /// <summary>False when the process has ended already.</summary>
-    private static async Task<bool> TrySignal(Container container, RunningTask task, int signal)
+    private async Task<bool> TrySignal(Container container, RunningTask task, int signal)
     {
         try
         {
             await task.Shim.Tasks.KillAsync(new KillRequest { Id = container.Id, Signal = (uint)signal }).ConfigureAwait(false);
 
-            // A frozen process dies only once it is thawed, and gets no other signal before.
-            if (container.Status.Phase == Phase.Paused)
+            // A frozen process dies only once it is thawed. A signal that is not meant to end it waits for that, as docker's does.
+            if (container.Status.Phase == Phase.Paused && task.StopRequested)
             {
-                await task.Shim.Tasks.ResumeAsync(new ResumeRequest { Id = container.Id }).ConfigureAwait(false);
+                await Thaw(container, task).ConfigureAwait(false);
             }
 
             return true;
@@ -443,6 +463,17 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
         catch (TtrpcClosedException)
         {
             return false;
+        }
+    }
+
+    private async Task Thaw(Container container, RunningTask task)
+    {
+        using var held = await container.Gate.Enter().ConfigureAwait(false);
+        if (container.Task == task && container.Status.Phase == Phase.Paused)
+        {
+            await task.Shim.Tasks.ResumeAsync(new ResumeRequest { Id = container.Id }).ConfigureAwait(false);
+            services.Containers.Update(container, container.Status with { Phase = Phase.Running });
+            services.Tell(container, "unpause");
         }
     }
 

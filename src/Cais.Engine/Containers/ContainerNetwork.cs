@@ -45,11 +45,42 @@ internal sealed class ContainerNetwork(EngineServices services)
         }
 
         File.WriteAllText(Path.Combine(directory, "hostname"), HostnameOf(container) + "\n");
-        File.WriteAllText(Path.Combine(directory, "hosts"), services.Networks.HostsFile(container.Id, container.HostConfig.ExtraHosts ?? []));
-        File.WriteAllText(Path.Combine(directory, "resolv.conf"), services.Networks.ResolvConf(container.Id));
+        var files = FilesOf(container);
+        File.WriteAllText(Path.Combine(directory, "hosts"), files.Hosts);
+        File.WriteAllText(Path.Combine(directory, "resolv.conf"), files.ResolvConf);
     }
 
-    public string HostnameOf(ContainerRecord container) =>
+    /// <summary>What hosts and resolv.conf should say now.</summary>
+    public (string Hosts, string ResolvConf) FilesOf(ContainerRecord container) =>
+        (services.Networks.HostsFile(container.Id, container.HostConfig.ExtraHosts ?? []), services.Networks.ResolvConf(container.Id));
+
+    /// <summary>
+    /// Brings the files of a running container up to date. What somebody wrote into them by hand stays: of hosts our own lines change, resolv.conf
+    /// changes only if it is as we left it.
+    /// </summary>
+    /// <param name="container">The container.</param>
+    /// <param name="directory">Where its files are.</param>
+    /// <param name="before">What they should have said before.</param>
+    public void UpdateFiles(ContainerRecord container, string directory, (string Hosts, string ResolvConf) before)
+    {
+        var now = FilesOf(container);
+        var hosts = Path.Combine(directory, "hosts");
+        if (now.Hosts != before.Hosts)
+        {
+            var (old, wanted) = (before.Hosts.Split('\n'), now.Hosts.Split('\n'));
+            var kept = File.ReadAllText(hosts).TrimEnd('\n').Split('\n').Where(line => wanted.Contains(line) || !old.Contains(line)).ToList();
+            File.WriteAllText(hosts, string.Join('\n', kept.Concat(wanted.Where(line => line.Length > 0 && !kept.Contains(line)))) + "\n");
+        }
+
+        var resolvConf = Path.Combine(directory, "resolv.conf");
+        if (now.ResolvConf != before.ResolvConf && File.ReadAllText(resolvConf) == before.ResolvConf)
+        {
+            File.WriteAllText(resolvConf, now.ResolvConf);
+        }
+    }
+
+    public string HostnameOf(ContainerRecord container) => Namespaces.ContainerOf(container.HostConfig.NetworkMode) is { } other
+        && services.Containers.Find(other)?.Record is { } shared && container.HostConfig.UTSMode != "host" ? HostnameOf(shared) :
         container.HostConfig.UTSMode == "host" || (container.HostConfig.NetworkMode == "host" && string.IsNullOrEmpty(container.Config.Hostname))
             ? services.Host.Hostname
             : container.Config.Hostname ?? "";
@@ -162,6 +193,7 @@ internal sealed class ContainerNetwork(EngineServices services)
             ContainerId = container.Id,
             ContainerName = container.Name,
             Hostname = container.Config.Hostname,
+            Domainname = container.Config.Domainname,
             Endpoints = [.. container.Networks.Select(n => EndpointOf(n.Key, n.Value))],
             Ports = PortSpec.Requests(container),
             Dns = [.. (host.Dns ?? []).Select(IPAddress.Parse)],

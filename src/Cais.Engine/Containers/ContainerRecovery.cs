@@ -1,4 +1,5 @@
 using Cais.Engine.Shims;
+using Cais.Engine.Volumes;
 using Cais.Ttrpc;
 using Containerd.Task.V2;
 using Containerd.V1.Types;
@@ -9,7 +10,7 @@ namespace Cais.Engine.Containers;
 /// What an engine does when it begins: its predecessor may have been killed at any moment. Containers that run are taken up again, and everything else
 /// that is found, in the database, the run directory or as a process, is either owned or removed.
 /// </summary>
-internal sealed class ContainerRecovery(EngineServices services, ContainerLifecycle lifecycle, ContainerStarter starter, ContainerRemover remover)
+internal sealed class ContainerRecovery(EngineServices services, ContainerLifecycle lifecycle, ContainerStarter starter, ContainerRemover remover, HostMounts mounts)
 {
     private readonly Dictionary<Container, Shim> _found = [];
 
@@ -23,23 +24,35 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
         }
 
         await Task.WhenAll(containers.Where(c => c.Status.ShimSocket is not null).Select(FindShim)).ConfigureAwait(false);
-        await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet()).ConfigureAwait(false);
+        foreach (var container in _found.Keys)
+        {
+            services.Volumes.Hold(container.Id, container.Record.Mounts.Where(m => m is { Type: "volume", Name: not null }).Select(m => m.Name!));
+        }
+
+        services.Volumes.Recover();
+        PreparedMounts.Clear(services.Options.SubpathsDirectory);
+        var unknown = Directory.EnumerateDirectories(services.Options.BundlesDirectory).Select(p => Path.GetFileName(p)).Where(id => services.Containers.Find(id) is null).ToList();
+        await services.Shims.EndOrphans(_found.Values.Select(s => s.Socket).ToHashSet(), unknown).ConfigureAwait(false);
         return [.. _found.Keys.Select(c => c.Id)];
     }
 
-    /// <summary>Second half: takes up what runs, puts away what does not, starts what has to run.</summary>
+    /// <summary>
+    /// Second half: takes up what runs, puts away what does not, and sees to it that what has to run will. Those starts go on after this has ended: nobody
+    /// who asks for something waits for them.
+    /// </summary>
     public async Task Recover()
     {
-        var start = new List<Container>();
+        var start = new List<(Container Container, TimeSpan Delay)>();
         foreach (var container in services.Containers.List())
         {
             using var held = await container.Gate.Enter().ConfigureAwait(false);
             if (_found.TryGetValue(container, out var shim))
             {
-                lifecycle.Begin(container, starter.Adopt(container, shim));
+                lifecycle.Begin(container, await starter.Adopt(container, shim).ConfigureAwait(false));
                 continue;
             }
 
+            var wasWaiting = container.Status.Phase == Phase.Restarting;
             if (container.Status.IsRunning || container.Status.ShimSocket is not null)
             {
                 await PutAway(container).ConfigureAwait(false);
@@ -49,30 +62,42 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
             {
                 await remover.RemoveHeld(container, volumes: true).ConfigureAwait(false);
             }
-            else if (RestartPolicyRule.StartsWithDaemon(container.Record.HostConfig.RestartPolicy, container.Status))
+            else if (wasWaiting || RestartPolicyRule.StartsWithDaemon(container.Record.HostConfig.RestartPolicy, container.Status))
             {
-                start.Add(container);
+                // Who waited for its policy's next try waits for what is left of that time.
+                var since = services.Time.GetUtcNow() - (container.Status.FinishedAt ?? DateTimeOffset.MinValue);
+                var delay = wasWaiting && since < container.Status.RestartDelay ? container.Status.RestartDelay - since : TimeSpan.Zero;
+                services.Containers.Update(container, container.Status with { Phase = Phase.Restarting });
+                start.Add((container, delay));
             }
         }
 
         RemoveStrays();
-        foreach (var container in start)
+        var starting = new Dictionary<string, Task>();
+        foreach (var (container, delay) in start.OrderBy(s => Needed(s.Container).Count()).ThenBy(s => s.Container.Record.Created))
         {
-            try
-            {
-                using var held = await container.Gate.Enter().ConfigureAwait(false);
-                await lifecycle.StartHeld(container).ConfigureAwait(false);
-            }
-            catch (EngineException e)
-            {
-                services.Log.Error("starting the container failed", ("container", container.Id), ("error", e.Message));
-            }
+            // Who lives in another's namespaces begins after that one.
+            var needed = Needed(container).Select(n => starting.GetValueOrDefault(n)).OfType<Task>().ToList();
+            starting[container.Id] = needed.Count == 0 ? lifecycle.ScheduleRestart(container, delay) : After(needed, container, delay);
         }
+    }
+
+    private async Task After(IEnumerable<Task> needed, Container container, TimeSpan delay)
+    {
+        await Task.WhenAll(needed).ConfigureAwait(false);
+        await lifecycle.ScheduleRestart(container, delay).ConfigureAwait(false);
+    }
+
+    /// <summary>The containers without which it cannot start.</summary>
+    private static IEnumerable<string> Needed(Container container)
+    {
+        var host = container.Record.HostConfig;
+        return new[] { host.NetworkMode, host.IpcMode, host.PidMode }.Select(Specs.Namespaces.ContainerOf).OfType<string>();
     }
 
     private async Task FindShim(Container container)
     {
-        if (await services.Shims.Connect(container.Status.ShimSocket!).ConfigureAwait(false) is not { } shim)
+        if (await services.Shims.Connect(container.Status.ShimSocket!, container.Status.ShimService).ConfigureAwait(false) is not { } shim)
         {
             return;
         }
@@ -117,8 +142,8 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
         {
             Phase = ran ? Phase.Exited : container.Status.Phase,
             Pid = 0,
-            ExitCode = ran && container.Status.HasProcess ? 255 : container.Status.ExitCode,
-            FinishedAt = ran ? services.Time.GetUtcNow() : container.Status.FinishedAt,
+            ExitCode = container.Status.HasProcess ? 255 : container.Status.ExitCode,
+            FinishedAt = container.Status.HasProcess ? services.Time.GetUtcNow() : container.Status.FinishedAt,
             ShimSocket = null,
         });
     }
@@ -147,9 +172,11 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
             }
         }
 
+        mounts.ReleaseStrays(id => services.Containers.Find(id) is { Status.HasProcess: true });
         foreach (var id in services.Images.Snapshots.Containers())
         {
-            if (services.Containers.Find(id) is null)
+            // Images that are mounted are held under the container's id and a number.
+            if (id.Length < 64 || services.Containers.Find(id[..64]) is null)
             {
                 services.Images.Snapshots.RemoveAsync(id).GetAwaiter().GetResult();
             }

@@ -17,6 +17,14 @@ internal sealed class ContainerRemover(EngineServices services)
         container.Status = container.Status with { Phase = Phase.Removing };
         try
         {
+            for (var i = 0; i < record.Mounts.Count; i++)
+            {
+                if (record.Mounts[i].Type == "image")
+                {
+                    await services.Images.Snapshots.RemoveAsync(HostMounts.SnapshotOf(record.Id, i)).ConfigureAwait(false);
+                }
+            }
+
             await services.Images.Snapshots.RemoveAsync(record.Id).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or Images.ImageException or UnauthorizedAccessException)
@@ -34,7 +42,7 @@ internal sealed class ContainerRemover(EngineServices services)
             {
                 try
                 {
-                    services.Volumes.Remove(mount.Name!, force: true);
+                    await services.Volumes.Remove(mount.Name!, force: true).ConfigureAwait(false);
                 }
                 catch (EngineException e) when (e.Kind == ErrorKind.Conflict)
                 {

@@ -3,9 +3,11 @@ using Cais.Engine.Io;
 using Cais.Engine.Logs;
 using Cais.Engine.Shims;
 using Cais.Engine.Specs;
+using Cais.Engine.Volumes;
 using Cais.Images;
 using Cais.Networking;
 using Cais.Oci.Runtime;
+using Cais.Ttrpc;
 using Containerd.Runc.V1;
 using Containerd.Task.V2;
 using Google.Protobuf;
@@ -14,17 +16,23 @@ using Google.Protobuf.WellKnownTypes;
 namespace Cais.Engine.Containers;
 
 /// <summary>Turns a container into a process: what is slow is done at once, and what was done is undone when a part fails.</summary>
-internal sealed class ContainerStarter(EngineServices services, ContainerNetwork networks)
+internal sealed class ContainerStarter(EngineServices services, ContainerNetwork networks, HostMounts hostMounts)
 {
     private readonly UserCache _users = new();
 
     /// <summary>Starts it. The caller holds its gate and has checked that it may be started.</summary>
+    /// <param name="container">What to start.</param>
+    /// <param name="checkpoint">A directory with its processes as they once were, to go on from there.</param>
     /// <exception cref="EngineException">It could not; nothing is left of the attempt.</exception>
-    public async Task<RunningTask> Start(Container container)
+    public async Task<RunningTask> Start(Container container, string? checkpoint = null)
     {
         var record = container.Record;
         var trace = new PhaseTrace("container start", services.Log, services.Options.Trace);
-        var taking = services.Shims.Take();
+        var runtime = RuntimeResolver.Resolve(record.Runtime, services.Options)
+            ?? throw EngineException.InvalidParameter($"unknown or invalid runtime name: {record.Runtime}");
+        var bundle = Path.Combine(services.Options.BundlesDirectory, record.Id);
+        Directory.CreateDirectory(bundle);
+        var taking = runtime.Shim is null ? services.Shims.Take() : null;
         var connecting = Task.Run(() => networks.Create(record));
         ProcessStreams? streams = null;
         ContainerLog? log = null;
@@ -33,7 +41,9 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         {
             var rootfs = container.Rootfs ??= await Rootfs(record).ConfigureAwait(false);
             var user = _users.Resolve(record, rootfs);
-            PrepareMounts(record);
+            using var mounts = await PreparedMounts.Make(record, services.Volumes, services.Options.SubpathsDirectory, CancellationToken.None).ConfigureAwait(false);
+            var sources = hostMounts.Prepare(record);
+            var edits = services.Cdi.EditsOf(record.HostConfig.DeviceRequests);
             var directory = Path.Combine(services.Options.ContainersDirectory, record.Id);
             log = services.Logs.Open(record);
             container.Output.Restart();
@@ -45,17 +55,22 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             networks.WriteFiles(record, directory);
             trace.Mark("network");
 
-            var spec = SpecGenerator.Generate(record, SpecOptionsOf(record, user, sandbox, directory));
-            var bundle = Path.Combine(services.Options.BundlesDirectory, record.Id);
-            Directory.CreateDirectory(bundle);
+            var spec = SpecGenerator.Generate(mounts.Record, SpecOptionsOf(record, user, sandbox, directory) with
+            {
+                Sources = sources,
+                SharedMemoryPath = hostMounts.SharedMemoryOf(record),
+                Edits = edits,
+            });
             File.WriteAllBytes(Path.Combine(bundle, "config.json"), JsonSerializer.SerializeToUtf8Bytes(spec, SpecJson.Default.Spec));
             trace.Mark("spec");
 
+            // Another's shim reads its bundle when it starts.
+            taking ??= services.Shims.Start(runtime.Shim!, record.Id, bundle);
             var shim = await taking.ConfigureAwait(false);
-            services.Containers.Update(container, container.Status with { ShimSocket = shim.Socket });
+            services.Containers.Update(container, container.Status with { ShimSocket = shim.Socket, ShimService = shim.Service == TaskClient.V2 ? null : shim.Service });
             trace.Mark("shim");
 
-            await shim.Tasks.CreateAsync(CreateRequest(record, bundle, rootfs, streams)).ConfigureAwait(false);
+            await shim.Tasks.CreateAsync(CreateRequest(record, runtime, bundle, rootfs, streams, checkpoint)).ConfigureAwait(false);
             created = true;
             trace.Mark("create");
             var started = await shim.Tasks.StartAsync(new StartRequest { Id = record.Id }).ConfigureAwait(false);
@@ -97,13 +112,23 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
     }
 
     /// <summary>Takes up a process that runs since before this engine: its pipes and its log.</summary>
-    public RunningTask Adopt(Container container, Shim shim)
+    public async Task<RunningTask> Adopt(Container container, Shim shim)
     {
         var record = container.Record;
         var log = services.Logs.Open(record);
         container.Output.Restart();
+        var lastLogged = DateTimeOffset.MinValue;
+        if (log?.Files is not null)
+        {
+            await foreach (var (entry, _) in services.Logs.Read(record, null, new LogQuery { Stdout = true, Stderr = true, Tail = 1 }, CancellationToken.None)
+                .ConfigureAwait(false))
+            {
+                lastLogged = entry.Time;
+            }
+        }
+
         var streams = ProcessStreams.Reopen(
-            services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true);
+            services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true, lastLogged);
         return new RunningTask(shim, streams, log);
     }
 
@@ -111,10 +136,11 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
     public async Task CleanUp(ContainerRecord record)
     {
         await networks.Destroy(record.Id).ConfigureAwait(false);
+        hostMounts.Release(record.Id);
         Trees.Delete(Path.Combine(services.Options.BundlesDirectory, record.Id));
         foreach (var mount in record.Mounts.Where(m => m.Type == "volume" && m.Name is not null))
         {
-            services.Volumes.Unmount(mount.Name!, record.Id);
+            await services.Volumes.Unmount(mount.Name!, record.Id).ConfigureAwait(false);
         }
     }
 
@@ -142,22 +168,8 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
 
     public string PipePrefix(string id) => Path.Combine(services.Options.PipesDirectory, id);
 
-    private void PrepareMounts(ContainerRecord record)
-    {
-        foreach (var mount in record.Mounts)
-        {
-            if (mount is { Type: "volume", Name: { } name })
-            {
-                services.Volumes.Mount(name, record.Id);
-            }
-            else if (mount is { Type: "bind", CreateSource: true } && !Path.Exists(mount.Source))
-            {
-                Directory.CreateDirectory(mount.Source);
-            }
-        }
-    }
-
-    private CreateTaskRequest CreateRequest(ContainerRecord record, string bundle, RootfsMount rootfs, ProcessStreams streams)
+    private CreateTaskRequest CreateRequest(
+        ContainerRecord record, ResolvedRuntime runtime, string bundle, RootfsMount rootfs, ProcessStreams streams, string? checkpoint)
     {
         var request = new CreateTaskRequest
         {
@@ -167,30 +179,57 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             Stdin = streams.StdinPath,
             Stdout = streams.StdoutPath,
             Stderr = streams.StderrPath,
+            Checkpoint = checkpoint ?? "",
         };
         var mount = new Containerd.Types.Mount { Type = "overlay", Source = "overlay" };
         mount.Options.Add("lowerdir=" + string.Join(':', rootfs.LowerDirs));
         mount.Options.Add("upperdir=" + rootfs.UpperDir);
         mount.Options.Add("workdir=" + rootfs.WorkDir);
         request.Rootfs.Add(mount);
-        var options = new Options
-        {
-            BinaryName = RuntimePath(record.Runtime) ?? "",
-            Root = Path.Combine(services.Options.RunDirectory, "runtimes", record.Runtime),
-        };
-        request.Options = new Any { TypeUrl = Options.Descriptor.FullName, Value = options.ToByteString() };
+        request.Options = OptionsOf(record, runtime);
         return request;
     }
 
-    /// <summary>The program of a runtime that is not ours.</summary>
-    private string? RuntimePath(string name)
+    /// <summary>What the shim is told of the runtime; null where it needs nothing.</summary>
+    private Any? OptionsOf(ContainerRecord record, ResolvedRuntime runtime)
     {
-        if (services.Options.Runtimes.TryGetValue(name, out var choice))
+        var choice = runtime.Choice;
+        if (runtime.Shim is not null && choice.Type is not (null or "io.containerd.runc.v2"))
         {
-            return choice.Path;
+            var own = new Runtimeoptions.V1.Options { TypeUrl = choice.TypeUrl ?? "", ConfigPath = choice.ConfigPath ?? "" };
+            return own.Equals(new Runtimeoptions.V1.Options()) ? null : new Any { TypeUrl = Runtimeoptions.V1.Options.Descriptor.FullName, Value = own.ToByteString() };
         }
 
-        return name is RuntimeChoice.BuiltIn ? null : Programs.Which(name);
+        var options = new Options
+        {
+            BinaryName = runtime.Shim is not null ? choice.BinaryName ?? "" : runtime.Program is { } program ? WithArguments(record.Runtime, program, choice) : "",
+            Root = Path.Combine(services.Options.RunDirectory, "runtimes", record.Runtime.Replace('/', '_')),
+            SystemdCgroup = choice.SystemdCgroup,
+        };
+        return new Any { TypeUrl = Options.Descriptor.FullName, Value = options.ToByteString() };
+    }
+
+    /// <summary>A runtime's own arguments come before the shim's: a script puts them there, as dockerd's does.</summary>
+    private string WithArguments(string name, string program, RuntimeChoice choice)
+    {
+        if (choice.Arguments.Count == 0)
+        {
+            return program;
+        }
+
+        static string Quote(string word) => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+        var path = Path.Combine(services.Options.RunDirectory, "runtimes", name.Replace('/', '_') + ".sh");
+        var script = $"#!/bin/sh\nexec {Quote(program)} {string.Join(' ', choice.Arguments.Select(Quote))} \"$@\"\n";
+        if (!File.Exists(path) || File.ReadAllText(path) != script)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            var partial = $"{path}.{RandomId.New()[..8]}";
+            File.WriteAllText(partial, script);
+            Linux.Status.PathAttributes.ChangeMode(partial, 0b111_101_101);
+            File.Move(partial, path, overwrite: true);
+        }
+
+        return path;
     }
 
     /// <summary>Once in the engine's life: a power failure may have taken unpacked layers, which are then unpacked again.</summary>
@@ -202,11 +241,11 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         return rootfs ?? throw EngineException.System($"the file system of container {record.Id} is gone: remove the container and create it again");
     }
 
-    private async Task Undo(Container container, Task<Shim> taking, Task<Sandbox?> connecting, bool created)
+    private async Task Undo(Container container, Task<Shim>? taking, Task<Sandbox?> connecting, bool created)
     {
         try
         {
-            if (await Settled(taking).ConfigureAwait(false) is { } shim)
+            if (taking is not null && await Settled(taking).ConfigureAwait(false) is { } shim)
             {
                 if (created)
                 {

@@ -40,11 +40,17 @@ public sealed record ContainerStatus
     /// <summary>How often the restart policy has started it again since somebody last started it.</summary>
     public int RestartCount { get; init; }
 
+    /// <summary>How long the restart policy waited before this run, or waits now; it grows with every run that ends soon.</summary>
+    public TimeSpan RestartDelay { get; init; }
+
     /// <summary>Stopped on request: policies <c>unless-stopped</c> and <c>always</c> leave it so (the first across daemon restarts too).</summary>
     public bool StoppedByUser { get; init; }
 
     /// <summary>Where its shim listens. Written before the shim gets anything to do, so that a crash leaves no shim unknown.</summary>
     public string? ShimSocket { get; init; }
+
+    /// <summary>The version of the Task service that its shim speaks; null for the second.</summary>
+    public string? ShimService { get; init; }
 
     public HealthState? Health { get; init; }
 

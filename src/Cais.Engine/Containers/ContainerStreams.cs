@@ -22,6 +22,9 @@ public sealed record AttachRequest
 
     public bool Stderr { get; init; }
 
+    /// <summary>In frames that tell the streams apart; a terminal's bytes and a WebSocket's come as they are.</summary>
+    public bool Framed { get; init; }
+
     /// <summary>The bytes by which the client takes its leave without ending anything; empty for none.</summary>
     public IReadOnlyList<byte> DetachKeys { get; init; } = [];
 }
@@ -33,10 +36,10 @@ internal sealed class ContainerStreams(EngineServices services)
     public async Task Attach(Container container, AttachRequest request, IDuplexPipe client)
     {
         var terminal = container.Record.Config.Tty == true;
-        var output = new OutputClient(client.Output, framed: !terminal, request.Stdout, request.Stderr);
+        var output = new OutputClient(client.Output, request.Framed, request.Stdout, request.Stderr, services.Options.ContainersDirectory);
         if (request.Logs)
         {
-            await Replay(container, request, client.Output, framed: !terminal).ConfigureAwait(false);
+            await Replay(container, request, client.Output, request.Framed).ConfigureAwait(false);
         }
 
         if (!request.Stream)
@@ -90,7 +93,10 @@ internal sealed class ContainerStreams(EngineServices services)
             container.Output.Remove(output);
         }
 
-        await client.Output.FlushAsync().ConfigureAwait(false);
+        if (request.Stdout || request.Stderr)
+        {
+            await output.Done.ConfigureAwait(false);
+        }
     }
 
     /// <summary>Serves the client of a command in a container.</summary>
@@ -98,7 +104,8 @@ internal sealed class ContainerStreams(EngineServices services)
     {
         var request = exec.Request;
         var terminal = request.Tty == true;
-        var output = new OutputClient(client.Output, framed: !terminal, request.AttachStdout == true, request.AttachStderr == true || terminal);
+        var output = new OutputClient(
+            client.Output, framed: !terminal, request.AttachStdout == true, request.AttachStderr == true || terminal, services.Options.ContainersDirectory);
         exec.Output.Add(output);
         try
         {
@@ -153,7 +160,7 @@ internal sealed class ContainerStreams(EngineServices services)
             exec.Output.Remove(output);
         }
 
-        await client.Output.FlushAsync().ConfigureAwait(false);
+        await output.Done.ConfigureAwait(false);
     }
 
     /// <summary>The container's log, as the query asks.</summary>

@@ -56,6 +56,11 @@ internal sealed class ContainerUpdater(EngineServices services)
             throw EngineException.Conflict("Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time");
         }
 
+        if (before.AutoRemove == true && after.RestartPolicy?.Name is not (null or "" or "no"))
+        {
+            throw EngineException.Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container");
+        }
+
         HostConfigRules.Resources(after, services.Host);
         HostConfigRules.Restart(after);
         if (container.Task is { } task && container.Status.HasProcess)

@@ -16,6 +16,24 @@ internal static class HostConfigRules
     public static void Check(ContainerConfig config, HostConfig host, EngineOptions options, HostFacts facts)
     {
         Modes(config, host);
+        if (host.StorageOpt is { Count: > 0 })
+        {
+            throw EngineException.InvalidParameter(
+                "--storage-opt is not supported: the overlay file system here has no quotas for containers (docker needs xfs with the pquota mount option for it)");
+        }
+
+        if (host.Isolation is not (null or "" or "default"))
+        {
+            throw EngineException.InvalidParameter($"invalid isolation '{host.Isolation}' on linux");
+        }
+
+        foreach (var annotation in host.Annotations?.Keys ?? [])
+        {
+            if (annotation.Length == 0)
+            {
+                throw EngineException.InvalidParameter("invalid Annotations: the empty string is not permitted as an annotation key");
+            }
+        }
         Restart(host);
         Resources(host, facts);
         foreach (var extra in host.ExtraHosts ?? [])
@@ -189,13 +207,24 @@ internal static class HostConfigRules
             "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
         Require(host.CpuQuota is null or 0 or -1 or >= 1000, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
         Require(host.BlkioWeight is null or 0 or (>= 10 and <= 1000), "Range of blkio weight is from 10 to 1000");
+        foreach (var device in host.BlkioWeightDevice ?? [])
+        {
+            Require(device.Weight is null or 0 or (>= 10 and <= 1000), "Range of blkio weight is from 10 to 1000");
+        }
+
+        var realtime = host.CpuRealtimePeriod ?? 0;
+        Require(
+            realtime == 0 && host.CpuRealtimeRuntime is null or 0 || facts.HasRealtimeCpu,
+            "kernel does not support CPU real-time scheduler");
+        Require(!(realtime > 0 && host.CpuRealtimeRuntime > realtime), "cpu real-time runtime cannot be higher than cpu real-time period");
         Require(
             host.OomScoreAdj is null or (>= -1000 and <= 1000),
             string.Create(CultureInfo.InvariantCulture, $"Invalid value {host.OomScoreAdj}, range for oom score adj is [-1000, 1000]"));
         Require(host.ShmSize is null or >= 0, "SHM size can not be less than 0");
-        Require(!(host.OomKillDisable == true && facts.CgroupVersion == 2 && memory == 0), "OOM kill disable needs a memory limit");
         CpuList(host.CpusetCpus, "cpuset cpus");
         CpuList(host.CpusetMems, "cpuset mems");
+        Available(host.CpusetCpus, facts.OnlineCpus, "CPUs");
+        Available(host.CpusetMems, facts.OnlineMemories, "memory nodes");
         foreach (var limit in host.Ulimits ?? [])
         {
             Require(
@@ -207,8 +236,51 @@ internal static class HostConfigRules
     }
 
     /// <summary>Whether containers can be run by a runtime of this name.</summary>
-    public static bool IsRuntime(string name, EngineOptions options) =>
-        name == RuntimeChoice.BuiltIn || options.Runtimes.ContainsKey(name) || (name is "runc" or "crun" && Programs.Which(name) is not null);
+    public static bool IsRuntime(string name, EngineOptions options) => Shims.RuntimeResolver.Resolve(name, options) is not null;
+
+    /// <summary>What a limit asks for that this machine's cgroups cannot give; it is then left away, with docker's warning.</summary>
+    public static (HostConfig Host, IReadOnlyList<string> Warnings) Discard(HostConfig host, HostFacts facts)
+    {
+        var warnings = new List<string>();
+        if (facts.CgroupVersion == 2)
+        {
+            if (host.OomKillDisable == true)
+            {
+                warnings.Add("Your kernel does not support OomKillDisable. OomKillDisable discarded.");
+                host = host with { OomKillDisable = null };
+            }
+
+            if (host.MemorySwappiness is >= 0)
+            {
+                warnings.Add("Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.");
+                host = host with { MemorySwappiness = null };
+            }
+        }
+        else if (host.OomKillDisable == true && host.Memory is null or 0)
+        {
+            warnings.Add("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.");
+        }
+
+        return (host, warnings);
+    }
+
+    private static void Available(string? text, IReadOnlySet<int> available, string what)
+    {
+        if (string.IsNullOrEmpty(text) || available.Count == 0)
+        {
+            return;
+        }
+
+        foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var ends = part.Split('-');
+            var (first, last) = (int.Parse(ends[0], CultureInfo.InvariantCulture), int.Parse(ends[^1], CultureInfo.InvariantCulture));
+            if (last - first > 8192 || !Enumerable.Range(first, Math.Max(0, last - first) + 1).All(available.Contains))
+            {
+                throw EngineException.InvalidParameter($"Requested {what} are not available - requested {text}, available: {HostFacts.ListOf(available)}");
+            }
+        }
+    }
 
     private static void CpuList(string? text, string what)
     {
@@ -309,6 +381,12 @@ internal static class HostConfigRules
             {
                 throw EngineException.InvalidParameter($"invalid endpoint settings: invalid IP address: {address}");
             }
+        }
+
+        if (network is "bridge" or "host" or "none" or "default" && settings.Aliases is { Count: > 0 })
+        {
+            throw EngineException.InvalidParameter(
+                $"invalid config for network {network}: invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks");
         }
 
         if (settings.MacAddress is { Length: > 0 } mac && !PhysicalAddress.TryParse(mac.Replace(':', '-').ToUpperInvariant(), out _))

@@ -7,6 +7,14 @@ namespace Cais.Engine.Containers;
 /// <summary>Reads what users say about mounts (<c>-v</c>, <c>--mount</c>, <c>--tmpfs</c>, <c>--volumes-from</c>, VOLUME) into one list.</summary>
 internal static partial class MountParser
 {
+    private static readonly HashSet<string> TmpfsFlags =
+    [
+        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "mand", "noatime", "nodev", "nodiratime", "noexec", "nomand", "norelatime", "nostrictatime",
+        "nosuid", "private", "rbind", "relatime", "remount", "ro", "rprivate", "rshared", "rslave", "runbindable", "rw", "shared", "slave", "strictatime", "suid", "sync", "unbindable",
+    ];
+
+    private static readonly HashSet<string> TmpfsKeys = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"];
+
     private static readonly string[] Propagations = ["shared", "slave", "private", "rshared", "rslave", "rprivate"];
 
     /// <summary>All mounts of a container to be. Volumes that are not named yet have no name; nothing is created.</summary>
@@ -49,7 +57,7 @@ internal static partial class MountParser
             {
                 Type = "tmpfs",
                 Destination = Target(destination, $"invalid tmpfs specification: '{destination}'"),
-                TmpfsOptions = [.. options.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)],
+                TmpfsOptions = Tmpfs(options),
             });
         }
 
@@ -183,6 +191,24 @@ internal static partial class MountParser
                     throw Invalid($"invalid propagation mode: {propagation}");
                 }
 
+                if (spec.BindOptions is { } bind)
+                {
+                    if (bind.ReadOnlyNonRecursive == true && spec.ReadOnly != true)
+                    {
+                        throw Invalid("mount options conflict: !ReadOnly && BindOptions.ReadOnlyNonRecursive");
+                    }
+
+                    if (bind.ReadOnlyForceRecursive == true && spec.ReadOnly != true)
+                    {
+                        throw Invalid("mount options conflict: !ReadOnly && BindOptions.ReadOnlyForceRecursive");
+                    }
+
+                    if (bind is { ReadOnlyForceRecursive: true, ReadOnlyNonRecursive: true })
+                    {
+                        throw Invalid("mount options conflict: BindOptions.ReadOnlyForceRecursive && BindOptions.ReadOnlyNonRecursive");
+                    }
+                }
+
                 if (spec.BindOptions?.CreateMountpoint != true && !Path.Exists(spec.Source))
                 {
                     throw Invalid($"bind source path does not exist: {spec.Source}");
@@ -210,7 +236,7 @@ internal static partial class MountParser
                         throw Invalid("must not set Subpath when using anonymous volumes");
                     }
 
-                    if (subpath.StartsWith('/') || subpath.Split('/').Contains(".."))
+                    if (!IsLocal(subpath))
                     {
                         throw Invalid("subpath must be a relative path within the volume");
                     }
@@ -237,12 +263,46 @@ internal static partial class MountParser
 
                 return mount with { TmpfsOptions = [.. TmpfsWords(spec)] };
             case "image":
-                throw EngineException.NotImplemented("mounts of type image are not supported by this engine yet");
-            case "npipe" or "cluster":
-                throw EngineException.InvalidParameter($"mount type \"{spec.Type}\" is not supported on this engine");
+                if (string.IsNullOrEmpty(spec.Source))
+                {
+                    throw Invalid("field Source must not be empty");
+                }
+
+                if (spec.BindOptions is not null || spec.VolumeOptions is not null || spec.TmpfsOptions is not null)
+                {
+                    throw Invalid($"field {OptionsOf(spec, "ImageOptions")} must not be specified");
+                }
+
+                if (spec.ImageOptions?.Subpath is { Length: > 0 } inside && !IsLocal(inside))
+                {
+                    throw Invalid("subpath must be a relative path within the image");
+                }
+
+                return mount with { Source = spec.Source, ReadOnly = true, Subpath = spec.ImageOptions?.Subpath };
+            case "cluster":
+                throw EngineException.InvalidParameter(
+                    $"invalid mount config for type \"cluster\": cluster volumes need a swarm manager: this engine is not part of a swarm");
+            case "npipe":
+                throw EngineException.InvalidParameter("invalid mount config for type \"npipe\": named pipes are of Windows and do not exist on linux");
             default:
                 throw EngineException.InvalidParameter($"invalid mount config for type \"{spec.Type}\": mount type unknown");
         }
+    }
+
+    /// <summary>Relative, and never above where it starts.</summary>
+    private static bool IsLocal(string path)
+    {
+        var depth = 0;
+        foreach (var part in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
+        {
+            depth += part switch { "." => 0, ".." => -1, _ => 1 };
+            if (depth < 0)
+            {
+                return false;
+            }
+        }
+
+        return !path.StartsWith('/') && !path.Contains('\0');
     }
 
     /// <summary>Which block of options is there that does not belong to the type.</summary>
@@ -251,6 +311,14 @@ internal static partial class MountParser
         : spec.VolumeOptions is not null && own != "VolumeOptions" ? "VolumeOptions"
         : spec.TmpfsOptions is not null && own != "TmpfsOptions" ? "TmpfsOptions"
         : "ImageOptions";
+
+    /// <summary>Checks the words of <c>--tmpfs path:words</c>; tmpfs(5), and mount(8) for those of every file system.</summary>
+    private static IReadOnlyList<string> Tmpfs(string text)
+    {
+        var words = text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var wrong = words.Where(w => !TmpfsFlags.Contains(w) && !TmpfsKeys.Contains(w.Split('=', 2)[0])).ToList();
+        return wrong.Count == 0 ? words : throw EngineException.InvalidParameter($"invalid tmpfs option [{string.Join(' ', wrong.Select(w => $"\"{w}\""))}]");
+    }
 
     private static IEnumerable<string> TmpfsWords(MountSpec spec)
     {

@@ -2,8 +2,8 @@ using Cais.Api;
 
 namespace Cais.Engine.Containers;
 
-/// <summary>Whether and when a container that has exited is started again. Holds the growing delay of one container.</summary>
-internal sealed class RestartPolicyRule
+/// <summary>Whether and when a container that has exited is started again. Pure: the growing delay is part of the container's status.</summary>
+internal static class RestartPolicyRule
 {
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
@@ -11,15 +11,14 @@ internal sealed class RestartPolicyRule
     /// <summary>Whoever ran this long was well: the delay begins again.</summary>
     private static readonly TimeSpan Well = TimeSpan.FromSeconds(10);
 
-    private TimeSpan _delay;
-
     /// <summary>Null when it stays as it is, otherwise how long to wait.</summary>
     /// <param name="policy">The container's.</param>
     /// <param name="exitCode">How it exited.</param>
     /// <param name="stoppedByUser">Whether somebody asked for it.</param>
     /// <param name="restarts">How often it has been started again already.</param>
     /// <param name="ranFor">How long it ran.</param>
-    public TimeSpan? Decide(RestartPolicy? policy, int exitCode, bool stoppedByUser, int restarts, TimeSpan ranFor)
+    /// <param name="before">How long was waited before this run; zero for the first.</param>
+    public static TimeSpan? Decide(RestartPolicy? policy, int exitCode, bool stoppedByUser, int restarts, TimeSpan ranFor, TimeSpan before)
     {
         var restart = !stoppedByUser && policy?.Name switch
         {
@@ -32,12 +31,9 @@ internal sealed class RestartPolicyRule
             return null;
         }
 
-        _delay = _delay == TimeSpan.Zero || ranFor >= Well ? First : _delay * 2;
-        return _delay = _delay > Longest ? Longest : _delay;
+        var delay = before == TimeSpan.Zero || ranFor >= Well ? First : before * 2;
+        return delay > Longest ? Longest : delay;
     }
-
-    /// <summary>Somebody started it: the delay begins again.</summary>
-    public void Reset() => _delay = TimeSpan.Zero;
 
     /// <summary>Whether the daemon starts it when it finds it not running, after a reboot.</summary>
     public static bool StartsWithDaemon(RestartPolicy? policy, ContainerStatus status) => policy?.Name switch

@@ -120,7 +120,7 @@ internal sealed class HealthMonitor(EngineServices services, ExecService execs)
         try
         {
             var exec = execs.Create(container, new ContainerExecRequest { Cmd = command, AttachStdout = true, AttachStderr = true });
-            var output = new OutputClient(pipe.Writer, framed: false, stdout: true, stderr: true);
+            var output = new OutputClient(pipe.Writer, framed: false, stdout: true, stderr: true, services.Options.ContainersDirectory);
             exec.Output.Add(output);
             var reading = Read(pipe.Reader);
             await execs.Start(exec).ConfigureAwait(false);
@@ -132,11 +132,13 @@ internal sealed class HealthMonitor(EngineServices services, ExecService execs)
             {
                 exec.Output.Remove(output);
                 await ExecService.Kill(exec).ConfigureAwait(false);
+                await output.Done.ConfigureAwait(false);
                 await pipe.Writer.CompleteAsync().ConfigureAwait(false);
                 await reading.ConfigureAwait(false);
-                return Result(start, -1, $"Health check exceeded timeout ({timeout.TotalSeconds:0.###}s)");
+                return Result(start, -1, $"Health check exceeded timeout ({Durations.Go(timeout)})");
             }
 
+            await output.Done.ConfigureAwait(false);
             await pipe.Writer.CompleteAsync().ConfigureAwait(false);
             return Result(start, exec.ExitCode ?? -1, await reading.ConfigureAwait(false));
         }

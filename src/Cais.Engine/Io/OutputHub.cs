@@ -1,14 +1,11 @@
 namespace Cais.Engine.Io;
 
 /// <summary>
-/// Spreads a process's output over those who are attached. A client that reads slowly slows the process down, as a pipe would; one that reads
-/// nothing at all for <see cref="Patience"/> is let go, so that it cannot hold the process for ever.
+/// Spreads a process's output over those who are attached. The process waits for none of them, but for one that is far behind and still taking; one that
+/// has stopped taking is let go (<see cref="OutputClient"/>).
 /// </summary>
 public sealed class OutputHub
 {
-    /// <summary>How long the process waits for a client that takes nothing.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
     private readonly Lock _gate = new();
     private readonly List<OutputClient> _clients = [];
     private bool _ended;
@@ -46,7 +43,7 @@ public sealed class OutputHub
             _clients.Remove(client);
         }
 
-        client.Finish();
+        client.Abandon();
     }
 
     /// <summary>A new process begins: clients may come again.</summary>
@@ -78,7 +75,7 @@ public sealed class OutputHub
     /// <summary>Gives bytes to all. Null when all took them; otherwise a task that ends when the next may come.</summary>
     internal Task? Publish(StreamKind stream, ReadOnlySpan<byte> bytes)
     {
-        List<(OutputClient Client, Task Flush)>? waiting = null;
+        List<(OutputClient Client, Task<bool> Progress)>? waiting = null;
         List<OutputClient>? gone = null;
         lock (_gate)
         {
@@ -99,15 +96,11 @@ public sealed class OutputHub
         return waiting is null ? null : Wait(waiting);
     }
 
-    private async Task Wait(List<(OutputClient Client, Task Flush)> waiting)
+    private async Task Wait(List<(OutputClient Client, Task<bool> Progress)> waiting)
     {
-        foreach (var (client, flush) in waiting)
+        foreach (var (client, progress) in waiting)
         {
-            try
-            {
-                await flush.WaitAsync(Patience).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is TimeoutException or InvalidOperationException or IOException)
+            if (!await progress.ConfigureAwait(false))
             {
                 Remove(client);
             }

@@ -14,6 +14,8 @@ internal sealed class ProcessStreams : IDisposable
     private readonly EventLoop _loop;
     private readonly ContainerLog? _log;
     private readonly List<DescriptorReader> _readers = [];
+    private readonly List<OutputJournal> _journals = [];
+    private readonly LogClock _clock = new(TimeProvider.System);
     private DescriptorWriter? _stdin;
     private int _open;
 
@@ -52,7 +54,7 @@ internal sealed class ProcessStreams : IDisposable
                 Fifo.Create(path);
             }
 
-            streams.Open(isNew: true);
+            streams.Open(isNew: true, default);
             return streams;
         }
         catch
@@ -63,10 +65,17 @@ internal sealed class ProcessStreams : IDisposable
     }
 
     /// <summary>After a restart of the engine: takes up the pipes of a process that is still running.</summary>
-    public static ProcessStreams Reopen(EventLoop loop, string prefix, OutputHub hub, ContainerLog? log, bool stdin, bool terminal)
+    /// <param name="loop">Reads and writes.</param>
+    /// <param name="prefix">How the pipes' paths begin.</param>
+    /// <param name="hub">Who is attached.</param>
+    /// <param name="log">Where its output is kept.</param>
+    /// <param name="stdin">Whether it has an input.</param>
+    /// <param name="terminal">Whether it has a terminal.</param>
+    /// <param name="lastLogged">The time of the log's last line.</param>
+    public static ProcessStreams Reopen(EventLoop loop, string prefix, OutputHub hub, ContainerLog? log, bool stdin, bool terminal, DateTimeOffset lastLogged)
     {
         var streams = new ProcessStreams(loop, prefix, hub, log, stdin, terminal);
-        streams.Open(isNew: false);
+        streams.Open(isNew: false, lastLogged);
         return streams;
     }
 
@@ -110,6 +119,12 @@ internal sealed class ProcessStreams : IDisposable
             }
 
             _readers.Clear();
+            foreach (var journal in _journals)
+            {
+                journal.Dispose();
+            }
+
+            _journals.Clear();
         }
 
         foreach (var path in Paths)
@@ -123,7 +138,8 @@ internal sealed class ProcessStreams : IDisposable
     private IEnumerable<string> Paths => new[] { StdinPath, StdoutPath, StderrPath }.Where(p => p.Length > 0);
 
     /// <param name="isNew">Whether nobody can have written yet. Otherwise a pipe without a writer is one whose process has ended.</param>
-    private void Open(bool isNew)
+    /// <param name="lastLogged">What the engine before this one has logged.</param>
+    private void Open(bool isNew, DateTimeOffset lastLogged)
     {
         if (StdinPath.Length > 0)
         {
@@ -132,17 +148,26 @@ internal sealed class ProcessStreams : IDisposable
         }
 
         _open = StderrPath.Length > 0 ? 2 : 1;
-        Read(StdoutPath, StreamKind.Stdout, isNew);
+        Read(StdoutPath, StreamKind.Stdout, isNew, lastLogged);
         if (StderrPath.Length > 0)
         {
-            Read(StderrPath, StreamKind.Stderr, isNew);
+            Read(StderrPath, StreamKind.Stderr, isNew, lastLogged);
         }
     }
 
-    private void Read(string path, StreamKind stream, bool isNew)
+    private void Read(string path, StreamKind stream, bool isNew, DateTimeOffset lastLogged)
     {
         var log = _log;
-        var feed = log is null ? null : new LogFeed(stream, log, TimeProvider.System);
+        var feed = log is null ? null : new LogFeed(stream, log, _clock) { Written = lastLogged };
+        OutputJournal? journal = null;
+        if (feed is not null)
+        {
+            journal = isNew ? OutputJournal.Create(path + ".taken", _clock) : OutputJournal.Reopen(path + ".taken", _clock, bytes => feed.Push(bytes));
+            _clock.After(lastLogged);
+            feed.Written = DateTimeOffset.MinValue;
+            _journals.Add(journal);
+        }
+
         var reader = new TaskCompletionSource<DescriptorReader>();
         reader.SetResult(DescriptorReader.Start(
             _loop,
@@ -167,7 +192,8 @@ internal sealed class ProcessStreams : IDisposable
                     _ended.TrySetResult();
                 }
             },
-            writerMayComeLater: isNew));
+            writerMayComeLater: isNew,
+            journal is null ? null : journal.Read));
         lock (_gate)
         {
             _readers.Add(reader.Task.Result);

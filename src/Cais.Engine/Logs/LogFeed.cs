@@ -2,7 +2,10 @@ using Cais.Engine.Io;
 
 namespace Cais.Engine.Logs;
 
-/// <summary>Turns the bytes of one of a process's streams into a log's lines. Pieces of one line carry the time of the first.</summary>
+/// <summary>
+/// Turns the bytes of one of a process's streams into a log's lines. Every line and every piece of one has a time of its own: after a crash it tells what was
+/// written already (<see cref="OutputJournal"/>).
+/// </summary>
 internal sealed class LogFeed
 {
     private readonly StreamKind _stream;
@@ -10,7 +13,6 @@ internal sealed class LogFeed
     private readonly TimeProvider _time;
     private readonly LineSplitter _splitter;
     private LinePiece? _previous;
-    private DateTimeOffset _begun;
 
     public LogFeed(StreamKind stream, ILogSink sink, TimeProvider time)
     {
@@ -19,6 +21,9 @@ internal sealed class LogFeed
         _time = time;
         _splitter = new LineSplitter(Take);
     }
+
+    /// <summary>The time of the last line that an earlier engine wrote: what is not later is passed over.</summary>
+    public DateTimeOffset Written { get; set; }
 
     /// <summary>Null when the next bytes may come; otherwise a task that ends when they may.</summary>
     public Task? Push(ReadOnlySpan<byte> bytes)
@@ -36,20 +41,13 @@ internal sealed class LogFeed
 
     private void Take(ReadOnlySpan<byte> text)
     {
+        var time = _time.GetUtcNow();
         var complete = text[^1] == (byte)'\n';
-        if (complete && _previous is null)
-        {
-            _sink.Append(new LogLine(_stream, _time.GetUtcNow(), text));
-            return;
-        }
-
-        if (_previous is null)
-        {
-            _begun = _time.GetUtcNow();
-        }
-
-        var piece = new LinePiece(_previous?.Id ?? RandomId.New(), (_previous?.Ordinal ?? 0) + 1, complete);
+        var piece = complete && _previous is null ? null : new LinePiece(_previous?.Id ?? RandomId.New(), (_previous?.Ordinal ?? 0) + 1, complete);
         _previous = complete ? null : piece;
-        _sink.Append(new LogLine(_stream, _begun, text, piece));
+        if (time > Written)
+        {
+            _sink.Append(new LogLine(_stream, time, text, piece));
+        }
     }
 }

@@ -17,6 +17,7 @@ internal sealed class ShimLauncher : IDisposable
     private readonly EngineLog _log;
     private readonly string _directory;
     private readonly string _program;
+    private readonly ForeignShims _foreign;
     private Task<Shim>? _spare;
     private bool _disposed;
 
@@ -27,7 +28,11 @@ internal sealed class ShimLauncher : IDisposable
         _directory = options.ShimsDirectory;
         _program = options.ShimPath ?? Programs.Find("containerd-shim-cais-v2");
         Directory.CreateDirectory(_directory);
+        _foreign = new ForeignShims(loop, options, log);
     }
+
+    /// <summary>Another's shim, with the container's bundle.</summary>
+    public Task<Shim> Start(string program, string id, string bundle) => _foreign.Start(program, id, bundle);
 
     /// <summary>A shim for one container: the spare one, or a new one.</summary>
     public async Task<Shim> Take()
@@ -72,11 +77,11 @@ internal sealed class ShimLauncher : IDisposable
     }
 
     /// <summary>Connects to a shim that was there before this engine was; null when it is gone.</summary>
-    public async Task<Shim?> Connect(string socket)
+    public async Task<Shim?> Connect(string socket, string? service = null)
     {
         try
         {
-            return new Shim(socket, await TtrpcClient.ConnectAsync(_loop, socket).ConfigureAwait(false));
+            return new Shim(socket, await ForeignShims.Connect(_loop, socket).ConfigureAwait(false), service ?? TaskClient.V2);
         }
         catch (LinuxException e) when (e.Errno is Errno.ENOENT or Errno.ECONNREFUSED)
         {
@@ -99,8 +104,11 @@ internal sealed class ShimLauncher : IDisposable
         Forget(shim);
     }
 
-    /// <summary>Ends the shims of this run directory that no container is known to have: the spare of an engine that was killed.</summary>
-    public async Task EndOrphans(IReadOnlySet<string> owned)
+    /// <summary>
+    /// Ends the shims of this run directory that no container is known to have: the spare of an engine that was killed, and those of its builds, whose
+    /// commands, among <paramref name="ids"/>, are killed.
+    /// </summary>
+    public async Task EndOrphans(IReadOnlySet<string> owned, IReadOnlyCollection<string> ids)
     {
         foreach (var socket in Directory.EnumerateFiles(_directory, "*.sock"))
         {
@@ -111,6 +119,11 @@ internal sealed class ShimLauncher : IDisposable
 
             if (await Connect(socket).ConfigureAwait(false) is { } orphan)
             {
+                foreach (var id in ids)
+                {
+                    await ShimTasks.KillAndDelete(orphan, id).ConfigureAwait(false);
+                }
+
                 await Release(orphan, "").ConfigureAwait(false);
             }
             else
@@ -123,6 +136,7 @@ internal sealed class ShimLauncher : IDisposable
     /// <summary>Ends the spare; shims of containers go on.</summary>
     public void Dispose()
     {
+        _foreign.Dispose();
         Task<Shim>? spare;
         lock (_gate)
         {

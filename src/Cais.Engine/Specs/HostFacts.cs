@@ -34,6 +34,14 @@ public sealed record HostFacts
 
     public required string OperatingSystemVersion { get; init; }
 
+    /// <summary>Processors that are on; empty where that is not known.</summary>
+    public IReadOnlySet<int> OnlineCpus { get; init; } = new HashSet<int>();
+
+    public IReadOnlySet<int> OnlineMemories { get; init; } = new HashSet<int>();
+
+    /// <summary>Whether the cpu controller shares out real-time (CONFIG_RT_GROUP_SCHED, cgroup v1 only).</summary>
+    public bool HasRealtimeCpu { get; init; }
+
     public bool HasSeccomp { get; init; }
 
     public bool HasAppArmor { get; init; }
@@ -74,6 +82,9 @@ public sealed record HostFacts
             Hostname = Text("/proc/sys/kernel/hostname") ?? Environment.MachineName,
             OperatingSystem = release.GetValueOrDefault("PRETTY_NAME") ?? "Linux",
             OperatingSystemVersion = release.GetValueOrDefault("VERSION_ID") ?? "",
+            OnlineCpus = ParseList(Text("/sys/devices/system/cpu/online")),
+            OnlineMemories = ParseList(Text("/sys/devices/system/node/online")),
+            HasRealtimeCpu = File.Exists("/sys/fs/cgroup/cpu/cpu.rt_runtime_us"),
             HasSeccomp = File.Exists("/proc/sys/kernel/seccomp/actions_avail"),
             HasAppArmor = Text("/sys/module/apparmor/parameters/enabled") == "Y",
         };
@@ -85,6 +96,41 @@ public sealed record HostFacts
         var wanted = Numbers(version);
         var actual = Numbers(Kernel);
         return actual.Major != wanted.Major ? actual.Major > wanted.Major : actual.Minor >= wanted.Minor;
+    }
+
+    /// <summary>The kernel's form of a set of numbers: <c>0-3,7</c>.</summary>
+    public static string ListOf(IReadOnlySet<int> numbers)
+    {
+        var parts = new List<string>();
+        var sorted = numbers.Order().ToList();
+        for (var i = 0; i < sorted.Count;)
+        {
+            var end = i;
+            while (end + 1 < sorted.Count && sorted[end + 1] == sorted[end] + 1)
+            {
+                end++;
+            }
+
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{sorted[i]}{(end > i ? $"-{sorted[end]}" : "")}"));
+            i = end + 1;
+        }
+
+        return string.Join(',', parts);
+    }
+
+    private static HashSet<int> ParseList(string? text)
+    {
+        var numbers = new HashSet<int>();
+        foreach (var part in (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var ends = part.Split('-');
+            if (int.TryParse(ends[0], out var first) && int.TryParse(ends[^1], out var last))
+            {
+                numbers.UnionWith(Enumerable.Range(first, last - first + 1));
+            }
+        }
+
+        return numbers;
     }
 
     private static ulong ReadBoundingSet()

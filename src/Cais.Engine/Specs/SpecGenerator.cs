@@ -33,7 +33,7 @@ internal static class SpecGenerator
         var capabilities = CapabilitySet.Of(host.CapAdd, host.CapDrop, privileged, options.Host);
         var (devices, rules) = Devices.Of(host);
         var unconfined = privileged || security.SystemPathsUnconfined;
-        return new Spec
+        var spec = new Spec
         {
             OciVersion = OciVersion,
             Process = Process(container, options, security, capabilities),
@@ -55,6 +55,7 @@ internal static class SpecGenerator
                 RootfsPropagation = RootPropagation(container),
             },
         };
+        return options.Edits is { } edits ? CdiRegistry.Apply(spec, edits) : spec;
     }
 
     /// <summary>The process of a command put into the container, which starts from what the container's own process has.</summary>
@@ -66,7 +67,7 @@ internal static class SpecGenerator
         var capabilities = CapabilitySet.Of(
             container.HostConfig.CapAdd, container.HostConfig.CapDrop, privileged, options.Host);
         var own = Process(container, options, security, capabilities);
-        var environment = Environment(container, options.User, exec.Tty == true, exec.Env);
+        var environment = Environment(container, options.User, options.Hostname, exec.Tty == true, exec.Env);
         return own with
         {
             Terminal = exec.Tty == true,
@@ -95,7 +96,7 @@ internal static class SpecGenerator
             ConsoleSize = Size(host.ConsoleSize),
             User = new User { Uid = options.User.Uid, Gid = options.User.Gid, AdditionalGids = options.User.Groups },
             Args = arguments,
-            Env = Environment(container, options.User, config.Tty == true, null),
+            Env = Environment(container, options.User, options.Hostname, config.Tty == true, null),
             Cwd = string.IsNullOrEmpty(config.WorkingDir) ? "/" : config.WorkingDir,
             Capabilities = new Capabilities { Bounding = capabilities, Effective = capabilities, Permitted = capabilities },
             Rlimits = Rlimits(host, options),
@@ -106,10 +107,10 @@ internal static class SpecGenerator
     }
 
     /// <summary>What every process finds, then the image's and the user's, of which the last of a name counts.</summary>
-    private static List<string> Environment(ContainerRecord container, ProcessUser user, bool terminal, IReadOnlyList<string>? more)
+    private static List<string> Environment(ContainerRecord container, ProcessUser user, string hostname, bool terminal, IReadOnlyList<string>? more)
     {
         var variables = new List<string> { DefaultPath };
-        if (container.Config.Hostname is { Length: > 0 } hostname)
+        if (hostname.Length > 0)
         {
             variables.Add("HOSTNAME=" + hostname);
         }

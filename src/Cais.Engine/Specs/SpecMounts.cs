@@ -34,7 +34,7 @@ internal static class SpecMounts
         };
         AddSharedMemory(mounts, container, options);
 
-        var user = UserMounts(container).ToList();
+        var user = UserMounts(container, options).ToList();
         var taken = user.Select(m => m.Destination).ToHashSet();
 
         // What a user mounts over replaces what the engine would put there.
@@ -86,7 +86,7 @@ internal static class SpecMounts
     }
 
     /// <summary>Parents before what is below them.</summary>
-    private static IEnumerable<Mount> UserMounts(ContainerRecord container)
+    private static IEnumerable<Mount> UserMounts(ContainerRecord container, SpecOptions options)
     {
         foreach (var mount in container.Mounts.OrderBy(m => m.Destination.Count(c => c == '/')).ThenBy(m => m.Destination, StringComparer.Ordinal))
         {
@@ -105,11 +105,11 @@ internal static class SpecMounts
             var words = new List<string> { mount.NonRecursive ? "bind" : "rbind" };
             if (mount.ReadOnly)
             {
-                words.Add(mount.NonRecursive || mount.ReadOnlyNonRecursive || mount.Type == "volume" ? "ro" : "rro");
+                words.Add(mount.NonRecursive || mount.ReadOnlyNonRecursive || mount.Type != "bind" ? "ro" : "rro");
             }
 
             words.Add(mount.Propagation.Length > 0 ? mount.Propagation : "rprivate");
-            yield return new Mount { Destination = mount.Destination, Type = "bind", Source = mount.Source, Options = words };
+            yield return new Mount { Destination = mount.Destination, Type = "bind", Source = options.Sources.GetValueOrDefault(mount.Destination, mount.Source), Options = words };
         }
     }
 }

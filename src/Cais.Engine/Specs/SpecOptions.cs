@@ -36,6 +36,12 @@ internal sealed record SpecOptions
     /// <summary>The init program on the host, for <c>--init</c>.</summary>
     public string? InitPath { get; init; }
 
+    /// <summary>What to bind instead of a mount's own source, by destination.</summary>
+    public IReadOnlyDictionary<string, string> Sources { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>What the container's devices change of its specification.</summary>
+    public CdiEdits? Edits { get; init; }
+
     /// <summary>A directory that shares /dev/shm between containers, when this one does so.</summary>
     public string? SharedMemoryPath { get; init; }
 }

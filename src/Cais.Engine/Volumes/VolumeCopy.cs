@@ -9,25 +9,41 @@ namespace Cais.Engine.Volumes;
 /// <summary>Gives a new volume what the image has at the place where it is mounted, as docker does.</summary>
 internal static class VolumeCopy
 {
-    public static void FillNew(IReadOnlyList<MountRecord> mounts, RootfsMount rootfs)
+    public static async Task FillNew(IReadOnlyList<MountRecord> mounts, RootfsMount rootfs, VolumeStore volumes, string container, CancellationToken cancellation)
     {
-        var empty = mounts.Where(m => m is { Type: "volume", CopyUp: true, Subpath: null } && IsEmpty(m.Source)).ToList();
-        if (empty.Count == 0)
+        RootFiles? files = null;
+        try
         {
-            return;
-        }
-
-        using var files = RootFiles.Open(rootfs);
-        foreach (var mount in empty)
-        {
-            using var source = files.TryOpen(mount.Destination, OpenFlags.Path | OpenFlags.Directory);
-            if (source is not null)
+            foreach (var mount in mounts.Where(m => m is { Type: "volume", CopyUp: true, Subpath: null, Name: not null }))
             {
-                TreeCopy.Copy(source.ProcPath, mount.Source);
+                // What is in the directory of a volume that is a mount of something else shows only while it is mounted.
+                var (path, _) = await volumes.MountFor(mount.Name!, container, cancellation).ConfigureAwait(false);
+                try
+                {
+                    if (!IsEmpty(path))
+                    {
+                        continue;
+                    }
+
+                    files ??= RootFiles.Open(rootfs);
+                    using var source = files.TryOpen(mount.Destination, OpenFlags.Path | OpenFlags.Directory);
+                    if (source is not null)
+                    {
+                        TreeCopy.Copy(source.ProcPath, path);
+                    }
+                }
+                finally
+                {
+                    await volumes.UnmountFor(mount.Name!, container).ConfigureAwait(false);
+                }
             }
+        }
+        finally
+        {
+            files?.Dispose();
         }
     }
 
     private static bool IsEmpty(string directory) =>
-        EntryStatus.Of(directory) is { Kind: FileKind.Directory } && !Directory.EnumerateFileSystemEntries(directory).Any();
+        EntryStatus.Of(directory) is { Kind: FileKind.Directory } && !Directory.EnumerateFileSystemEntries(directory).Any(e => Path.GetFileName(e) != "lost+found");
 }

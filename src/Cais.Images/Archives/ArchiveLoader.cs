@@ -12,7 +12,7 @@ namespace Cais.Images.Archives;
 /// docker load. The archive is read once, front to back, and its table of contents usually comes last: so every blob goes into the store as it comes, and
 /// whatever looks like a layer is unpacked at the same time. What no image of the archive turns out to need is collected afterwards.
 /// </summary>
-internal sealed class ArchiveLoader(ImageStore store)
+internal sealed class ArchiveLoader(ImageStore store, IReadOnlyList<Platform> platforms)
 {
     private const int LargestDocument = 4 * 1024 * 1024;
     private const int MostMembers = 100_000;
@@ -20,6 +20,7 @@ internal sealed class ArchiveLoader(ImageStore store)
     private readonly Dictionary<string, Descriptor> _blobs = [];
     private readonly Dictionary<string, string> _links = [];
     private readonly Dictionary<string, byte[]> _documents = [];
+    private readonly HashSet<Digest> _unwanted = [];
     private readonly List<Task> _commits = [];
     private readonly List<Task<Digest>> _unpacking = [];
 
@@ -191,7 +192,7 @@ internal sealed class ArchiveLoader(ImageStore store)
                 _unpacking.Add(unpacking);
             }
 
-            ContentStore.Discard(ingest);
+            store.Content.Discard(ingest);
             throw;
         }
     }
@@ -240,6 +241,7 @@ internal sealed class ArchiveLoader(ImageStore store)
         }
 
         DropUnneeded(needed);
+        DropUnwanted();
         return Name(images);
     }
 
@@ -267,6 +269,14 @@ internal sealed class ArchiveLoader(ImageStore store)
     private async Task UnpackAsync(Descriptor target, HashSet<Digest> needed, Lease lease, CancellationToken cancellation)
     {
         var record = store.Catalog.Record(target, null);
+        foreach (var platform in MediaTypes.IsIndex(target.MediaType) ? [] : platforms)
+        {
+            if (record is not null && platform.Preference(record.Platform) is null)
+            {
+                throw new ImageException(ImageErrorKind.NotFound, $"requested platform(s) {platform} not found: image might be for another platform");
+            }
+        }
+
         if (record is null)
         {
             var complete = store.Catalog.ManifestsOf(target).Any(m => store.Content.Has(m.Digest) && store.Catalog.IsComplete(m.Digest));
@@ -297,6 +307,18 @@ internal sealed class ArchiveLoader(ImageStore store)
         }
     }
 
+    /// <summary>Manifests of platforms that were not asked for, unless another image has them.</summary>
+    private void DropUnwanted()
+    {
+        lock (store.Leases.Gate)
+        {
+            foreach (var digest in _unwanted.Where(d => !store.Catalog.Targets().Any(t => store.Catalog.Reaches(t.Digest, d))))
+            {
+                store.Catalog.DropManifest(digest);
+            }
+        }
+    }
+
     /// <summary>Notes what manifests and configurations refer to, down from one entry; what the archive does not have is left out.</summary>
     private void AddTree(Descriptor entry, Lease lease, bool isTop)
     {
@@ -315,10 +337,19 @@ internal sealed class ArchiveLoader(ImageStore store)
         {
             var json = store.Content.Read(entry.Digest, Manifest.LargestSize);
             store.Documents.AddManifest(json, entry.MediaType, entry.Digest);
-            foreach (var child in Index.Parse(json).Manifests)
+            var parsed = Index.Parse(json);
+            var wanted = Wanted(parsed);
+            foreach (var child in parsed.Manifests)
             {
-                // One level of nesting, as registries have it: deeper is nobody's image.
-                AddTree(child, lease, isTop: false);
+                if (wanted is null || wanted.Contains(child.Digest))
+                {
+                    // One level of nesting, as registries have it: deeper is nobody's image.
+                    AddTree(child, lease, isTop: false);
+                }
+                else if (_blobs.Values.Any(b => b.Digest == child.Digest))
+                {
+                    _unwanted.Add(child.Digest);
+                }
             }
         }
         else if (MediaTypes.IsManifest(entry.MediaType))
@@ -335,6 +366,21 @@ internal sealed class ArchiveLoader(ImageStore store)
         {
             throw new ImageException(ImageErrorKind.InvalidArgument, $"unsupported media type {entry.MediaType} of {entry.Digest}");
         }
+    }
+
+    /// <summary>The manifests for the platforms asked for; null if all are wanted.</summary>
+    private HashSet<Digest>? Wanted(Index index)
+    {
+        if (platforms.Count == 0)
+        {
+            return null;
+        }
+
+        var chosen = platforms.Select(p => index.ForPlatform(p).FirstOrDefault(m => store.Content.Has(m.Digest)) ?? throw new ImageException(
+            ImageErrorKind.NotFound, $"requested platform(s) {p} not found: image might be for another platform")).Select(m => m.Digest).ToHashSet();
+        chosen.UnionWith(index.Manifests
+            .Where(m => m.Annotation(Annotations.DockerReferenceDigest) is { } about && Digest.TryParse(about, out var d) && chosen.Contains(d)).Select(m => m.Digest).ToList());
+        return chosen;
     }
 
     private static IReadOnlyList<Reference> NameOf(Descriptor entry)

@@ -8,10 +8,23 @@ namespace Cais.Images.Archives;
 /// <summary>docker save: an OCI layout that is a docker archive too. The blobs go out as they are stored, so digests survive the journey.</summary>
 internal sealed class ArchiveWriter(ImageStore store)
 {
-    public async Task SaveAsync(IReadOnlyList<string> names, Stream to, Platform? platform, CancellationToken cancellation)
+    private HashSet<Digest>? _wanted;
+
+    public async Task SaveAsync(IReadOnlyList<string> names, Stream to, IReadOnlyList<Platform> platforms, CancellationToken cancellation)
     {
         using var lease = store.Leases.Begin();
-        var entries = Select(names, platform);
+        await SaveAsync(Select(names, platforms), lease, to, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes what the caller holds.</summary>
+    public async Task SaveAsync(List<(Descriptor Target, Reference? Name)> entries, Stream to, CancellationToken cancellation)
+    {
+        using var lease = store.Leases.Begin();
+        await SaveAsync(entries, lease, to, cancellation).ConfigureAwait(false);
+    }
+
+    private async Task SaveAsync(List<(Descriptor Target, Reference? Name)> entries, Content.Lease lease, Stream to, CancellationToken cancellation)
+    {
         foreach (var (target, _) in entries)
         {
             lease.Add(target.Digest);
@@ -26,7 +39,7 @@ internal sealed class ArchiveWriter(ImageStore store)
         await ThreadedCopy.RunAsync("save", stream => Write(stream, entries, blobs, cancellation), to, cancellation).ConfigureAwait(false);
     }
 
-    private List<(Descriptor Target, Reference? Name)> Select(IReadOnlyList<string> names, Platform? platform)
+    private List<(Descriptor Target, Reference? Name)> Select(IReadOnlyList<string> names, IReadOnlyList<Platform> platforms)
     {
         var entries = new List<(Descriptor Target, Reference? Name)>();
         foreach (var text in names)
@@ -42,14 +55,21 @@ internal sealed class ArchiveWriter(ImageStore store)
             entries.Add((target, name is { Tag: not null } ? name : null));
         }
 
-        if (platform is not null)
+        if (platforms.Count > 0)
         {
-            return [.. entries.Select(e => (store.Catalog.Record(e.Target, platform)?.ManifestDescriptor ?? throw new ImageException(
-                ImageErrorKind.NotFound, $"no suitable export target found for platform {platform} in {e.Name?.Familiar ?? e.Target.Digest.ToString()}"), e.Name))];
+            // One platform stands for itself; several stay below their index, which then has entries that the archive does not follow.
+            var chosen = entries.Select(e => (e.Target, e.Name, Manifests: platforms.Select(p => ManifestOf(e.Target, e.Name, p)).Distinct().ToList())).ToList();
+            _wanted = [.. chosen.SelectMany(c => c.Manifests.Select(m => m.Digest))];
+            entries = [.. chosen.Select(c => (c.Manifests is [var only] ? only : c.Target, c.Name))];
         }
 
         return [.. entries.Distinct()];
     }
+
+    private Descriptor ManifestOf(Descriptor target, Reference? name, Platform platform) =>
+        store.Catalog.Record(target, platform)?.ManifestDescriptor is { } manifest && store.Catalog.IsComplete(manifest.Digest)
+            ? manifest
+            : throw new ImageException(ImageErrorKind.NotFound, $"no suitable export target found for platform {platform} in {name?.Familiar ?? target.Digest.ToString()}");
 
     /// <summary>A repository's name without tag stands for all its tags.</summary>
     private List<(Descriptor Target, Reference? Name)> AllTags(string text)
@@ -75,7 +95,7 @@ internal sealed class ArchiveWriter(ImageStore store)
 
         if (MediaTypes.IsIndex(entry.MediaType))
         {
-            foreach (var child in store.Documents.Index(entry.Digest).Manifests)
+            foreach (var child in store.Documents.Index(entry.Digest).Manifests.Where(m => _wanted is null || _wanted.Contains(m.Digest)))
             {
                 Collect(child, blobs);
             }

@@ -62,7 +62,7 @@ internal sealed class ContainerCommitter(ImageStore store)
         {
             ingest.Fail(e);
             await ((Task)unpacking).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            ContentStore.Discard(ingest);
+            store.Content.Discard(ingest);
             throw;
         }
     }
@@ -76,36 +76,5 @@ internal sealed class ContainerCommitter(ImageStore store)
         new TreeArchiver(tar, asLayer: true, cancellation).AddContents(fd, default);
         tar.Finish();
         return ingest.Verify(null);
-    }
-
-    private sealed class IngestStream(Ingest ingest) : Stream
-    {
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => ingest.Length;
-
-        public override long Position
-        {
-            get => ingest.Length;
-            set => throw new NotSupportedException();
-        }
-
-        public override void Write(ReadOnlySpan<byte> buffer) => ingest.Write(buffer);
-
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

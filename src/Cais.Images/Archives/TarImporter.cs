@@ -42,7 +42,7 @@ internal sealed class TarImporter(ImageStore store)
         {
             ingest.Fail(e);
             await ((Task)unpacking).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            ContentStore.Discard(ingest);
+            store.Content.Discard(ingest);
 
             // What the unpacker says of the content is better than "cut off".
             if (e is not OperationCanceledException && unpacking.Exception?.InnerException is ImageException { Kind: not ImageErrorKind.DigestMismatch } better && e is not ImageException)

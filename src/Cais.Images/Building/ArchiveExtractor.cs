@@ -29,18 +29,21 @@ public static class ArchiveExtractor
     /// Unpacks below <paramref name="directory"/> of the tree open at <paramref name="root"/>, whatever links lie on the way. Everything belongs to
     /// <paramref name="owner"/> if given. Throws <see cref="ImageException"/> or an <see cref="IOException"/>.
     /// </summary>
-    public static Task ExtractAsync(Stream archive, int root, string directory, (uint Uid, uint Gid)? owner, CancellationToken cancellation)
+    public static async Task ExtractAsync(Stream archive, int root, string directory, (uint Uid, uint Gid)? owner, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(archive);
         ArgumentNullException.ThrowIfNull(directory);
-        return OwnThread.Run("unpack", () =>
+
+        // A request's body can be read asynchronously only, and unpacking is a thread's work.
+        using var input = archive is FileStream ? archive : new ReadAheadStream(archive, asynchronous: true);
+        await StoreErrors.Guard(() => OwnThread.Run("unpack", () =>
         {
-            using var plain = Compression.OpenReader(archive, out _);
+            using var plain = Compression.OpenReader(input, out _);
             using var tar = new TarReader(plain);
             using var unpacker = new LayerUnpacker(root, new UnpackOptions(Encoding.UTF8.GetBytes(directory.Trim('/')), KeepKinds: true, owner));
             unpacker.Apply(tar, cancellation);
             return 0;
-        });
+        })).ConfigureAwait(false);
     }
 
     /// <summary>The header's checksum is the sum of its bytes with its own field as blanks.</summary>

@@ -140,6 +140,48 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
         return (blobs, unpacked);
     });
 
+    /// <summary>Whether a document or blob is reachable from another.</summary>
+    public bool Reaches(Digest root, Digest blob) => database.Read(c => c.Scalar<long?>(
+        $"{Reachable} SELECT 1 FROM live WHERE digest = $2", root.ToString(), blob.ToString())) is not null;
+
+    /// <summary>The layers that are reachable from here and unpacked.</summary>
+    public IReadOnlySet<Digest> LayersOf(Digest root) => database.Read(c => c.Query(
+        $"{Reachable} SELECT diff_id FROM images_layer WHERE diff_id IN (SELECT e.child FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind = 1)",
+        r => Digest.Parse(r.GetString(0)), root.ToString())).ToHashSet();
+
+    /// <summary>The manifests that containers stand on.</summary>
+    public IReadOnlySet<Digest> ManifestsInUse() =>
+        database.Read(c => c.Query("SELECT DISTINCT manifest FROM images_container", r => Digest.Parse(r.GetString(0)))).ToHashSet();
+
+    /// <summary>What each image consists of that is here: blobs and unpacked layers, with their bytes.</summary>
+    public IReadOnlyDictionary<Digest, IReadOnlyDictionary<string, long>> Contents() => database.Read(c => c.Query(
+        """
+        WITH RECURSIVE live (root, digest) AS (
+          SELECT digest, digest FROM images_image
+          UNION SELECT live.root, e.child FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind = 0)
+        SELECT live.root, b.digest, b.size FROM live JOIN images_blob b ON b.digest = live.digest
+        UNION SELECT live.root, 'layer ' || l.diff_id, l.size FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind = 1 JOIN images_layer l ON l.diff_id = e.child
+        """,
+        r => (Root: Digest.Parse(r.GetString(0)), Item: r.GetString(1), Size: r.GetInt64(2))))
+        .GroupBy(r => r.Root).ToDictionary(g => g.Key, IReadOnlyDictionary<string, long> (g) => g.ToDictionary(r => r.Item, r => r.Size));
+
+    /// <summary>Bytes of everything in the store, of images or not.</summary>
+    public long TotalSize() => database.Read(c => (c.Scalar<long?>("SELECT SUM(size) FROM images_blob") ?? 0) + (c.Scalar<long?>("SELECT SUM(size) FROM images_layer") ?? 0));
+
+    /// <summary>
+    /// Takes a manifest away from under its index: its document and its references, so that the next collection frees what only it used. Under the leases' gate.
+    /// </summary>
+    public void DropManifest(Digest manifest)
+    {
+        database.Write(c =>
+        {
+            c.Execute("DELETE FROM images_blob WHERE digest = $1", manifest.ToString());
+            c.Execute("DELETE FROM images_edge WHERE parent = $1", manifest.ToString());
+        });
+        content.DeleteFile(manifest);
+        documents.Forget(manifest);
+    }
+
     /// <summary>Removes what no image, container or work in progress needs. Returns the bytes freed.</summary>
     public long CollectGarbage()
     {

@@ -11,8 +11,13 @@ namespace Cais.Images.Content;
 /// </summary>
 internal sealed class ContentStore
 {
+    /// <summary>So long a broken download waits for somebody to go on with it.</summary>
+    private static readonly TimeSpan PartialAge = TimeSpan.FromDays(3);
+
     private readonly string _blobs;
     private readonly string _ingest;
+    private readonly string _partial;
+    private readonly HashSet<string> _resuming = [];
     private readonly Database _database;
     private readonly TimeProvider _time;
 
@@ -20,11 +25,13 @@ internal sealed class ContentStore
     {
         _blobs = Path.Combine(root, "content", "blobs");
         _ingest = Path.Combine(root, "content", "ingest");
+        _partial = Path.Combine(root, "content", "partial");
         _database = database;
         _time = time;
         Directory.CreateDirectory(Path.Combine(_blobs, "sha256"));
         Directory.CreateDirectory(Path.Combine(_blobs, "sha512"));
         Directory.CreateDirectory(_ingest);
+        Directory.CreateDirectory(_partial);
     }
 
     public string PathOf(Digest digest) => Path.Combine(_blobs, digest.Algorithm, digest.Hex);
@@ -34,6 +41,16 @@ internal sealed class ContentStore
         _database.Read(c => c.Scalar<long?>("SELECT size FROM images_blob WHERE digest = $1", digest.ToString()));
 
     public bool Has(Digest digest) => SizeOf(digest) is not null;
+
+    /// <summary>All blobs with their lengths.</summary>
+    public IReadOnlyList<(Digest Digest, long Size)> All() =>
+        _database.Read(c => c.Query("SELECT digest, size FROM images_blob ORDER BY digest", r => (Digest.Parse(r.GetString(0)), r.GetInt64(1))));
+
+    /// <summary>Makes a blob count as absent, so that it can be fetched again. Its file stays until then.</summary>
+    public void SetAside(Digest digest) => _database.Write(c => c.Execute("DELETE FROM images_blob WHERE digest = $1", digest.ToString()));
+
+    /// <summary>Takes <see cref="SetAside"/> back.</summary>
+    public void PutBack(Digest digest, long size) => Record(digest, size);
 
     /// <summary>Opens a blob for reading. Throws <see cref="ImageException"/> (NotFound) if it is not here.</summary>
     public FileStream Open(Digest digest)
@@ -70,6 +87,83 @@ internal sealed class ContentStore
             : throw new ImageException(ImageErrorKind.Corrupt, $"content {digest} has changed on disk: remove the image and pull it again");
     }
 
+    /// <summary>
+    /// Begins a download, with what an earlier one of the same blob has left, even in another process. What that was is only known to be right in the end,
+    /// like all the rest. Blocks while it is hashed.
+    /// </summary>
+    public Ingest Resume(Digest digest, long size)
+    {
+        var path = Path.Combine(_partial, $"{digest.Algorithm}-{digest.Hex}");
+        lock (_resuming)
+        {
+            if (!_resuming.Add(path))
+            {
+                return Begin(digest);
+            }
+        }
+
+        try
+        {
+            var ingest = new Ingest(path, digest, keepContent: true);
+            if (ingest.Length <= size)
+            {
+                return ingest;
+            }
+
+            ingest.Dispose();
+            File.Delete(path);
+            return new Ingest(path, digest);
+        }
+        catch
+        {
+            Forget(path);
+            throw;
+        }
+    }
+
+    /// <summary>Ends a broken download whose content the next one may use.</summary>
+    public void Keep(Ingest ingest)
+    {
+        var (path, isEmpty) = (ingest.Path, ingest.Length == 0);
+        ingest.Dispose();
+        if (isEmpty || Path.GetDirectoryName(path) != _partial)
+        {
+            File.Delete(path);
+        }
+
+        Forget(path);
+    }
+
+    /// <summary>Removes what broken downloads have left, as far as none goes on with it. Returns the bytes freed.</summary>
+    public long DropPartial(TimeSpan? olderThan = null)
+    {
+        long freed = 0;
+        lock (_resuming)
+        {
+            foreach (var file in new DirectoryInfo(_partial).EnumerateFiles())
+            {
+                if (!_resuming.Contains(file.FullName) && (olderThan is not { } age || _time.GetUtcNow() - file.LastWriteTimeUtc > age))
+                {
+                    freed += file.Length;
+                    file.Delete();
+                }
+            }
+        }
+
+        return freed;
+    }
+
+    /// <summary>Bytes that broken downloads have left.</summary>
+    public long PartialSize => new DirectoryInfo(_partial).EnumerateFiles().Sum(f => f.Length);
+
+    private void Forget(string path)
+    {
+        lock (_resuming)
+        {
+            _resuming.Remove(path);
+        }
+    }
+
     public Ingest Begin(Digest expected) => new(Path.Combine(_ingest, Guid.NewGuid().ToString("N")), expected);
 
     /// <summary>
@@ -79,7 +173,7 @@ internal sealed class ContentStore
     {
         ingest.Sync();
         var path = PathOf(digest);
-        ingest.MoveTo(path);
+        Forget(ingest.MoveTo(path));
         SyncDirectory(Path.GetDirectoryName(path)!);
         Record(digest, ingest.Length);
     }
@@ -113,10 +207,11 @@ internal sealed class ContentStore
         }
     }
 
-    public static void Discard(Ingest ingest)
+    public void Discard(Ingest ingest)
     {
         ingest.Dispose();
         File.Delete(ingest.Path);
+        Forget(ingest.Path);
     }
 
     /// <summary>Removes the file of a blob whose row is gone.</summary>
@@ -130,6 +225,7 @@ internal sealed class ContentStore
             File.Delete(path);
         }
 
+        DropPartial(PartialAge);
         var known = _database.Read(c => c.Query("SELECT digest FROM images_blob", r => r.GetString(0))).ToHashSet();
         foreach (var directory in Directory.EnumerateDirectories(_blobs))
         {

@@ -23,18 +23,24 @@ internal sealed class Ingest : IDisposable
     private int _waiting;
     private long _length;
     private long _flushed;
+    private Digest _actual;
     private bool _verified;
     private Exception? _failure;
     private bool _disposed;
 
-    public Ingest(string path, Digest expected)
+    /// <summary>With <paramref name="keepContent"/> what the file has already counts as written. Throws <see cref="LinuxException"/>.</summary>
+    public Ingest(string path, Digest expected, bool keepContent = false)
     {
         Path = path;
         Expected = expected;
         _hash = IncrementalHash.CreateHash(expected.Algorithm == "sha512" ? HashAlgorithmName.SHA512 : HashAlgorithmName.SHA256);
         var fd = FileAt.Open(
-            FileAt.CurrentDirectory, [.. System.Text.Encoding.UTF8.GetBytes(path), 0], FileAt.ReadWrite | FileAt.Create | FileAt.Truncate, 0x180);
+            FileAt.CurrentDirectory, [.. System.Text.Encoding.UTF8.GetBytes(path), 0], FileAt.ReadWrite | FileAt.Create | (keepContent ? 0 : FileAt.Truncate), 0x180);
         _file = fd >= 0 ? new FileDescriptor(fd) : throw new LinuxException((Errno)(-fd), $"create {path}");
+        if (keepContent)
+        {
+            TakeContent();
+        }
     }
 
     /// <summary>Where the file is now.</summary>
@@ -88,7 +94,8 @@ internal sealed class Ingest : IDisposable
                 throw new ImageException(ImageErrorKind.DigestMismatch, $"filesystem layer verification failed for digest {Expected}: the content is {actual}");
             }
 
-            _verified = true;
+            _actual = actual;
+            Volatile.Write(ref _verified, true);
             Wake();
             return actual;
         }
@@ -130,13 +137,15 @@ internal sealed class Ingest : IDisposable
         }
     }
 
-    /// <summary>Gives the file its final name.</summary>
-    public void MoveTo(string path)
+    /// <summary>Gives the file its final name; the result is the one it had.</summary>
+    public string MoveTo(string path)
     {
         lock (_gate)
         {
-            File.Move(Path, path, overwrite: true);
+            var before = Path;
+            File.Move(before, path, overwrite: true);
             Path = path;
+            return before;
         }
     }
 
@@ -155,6 +164,32 @@ internal sealed class Ingest : IDisposable
 
         _file.Dispose();
         _hash.Dispose();
+    }
+
+    /// <summary>Hashes what is there, and leaves the file's position at its end.</summary>
+    private void TakeContent()
+    {
+        var buffer = new byte[256 * 1024];
+        try
+        {
+            for (int n; (n = FileAt.Read(_file.Number, buffer, _length)) != 0; _length += n)
+            {
+                if (n < 0)
+                {
+                    throw new LinuxException((Errno)(-n), $"read {Path}");
+                }
+
+                _hash.AppendData(buffer.AsSpan(0, n));
+            }
+
+            var end = FileAt.Seek(_file.Number, _length);
+            _flushed = end >= 0 ? _length : throw new LinuxException((Errno)(-end), $"seek in {Path}");
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     private void Wake()
@@ -205,6 +240,11 @@ internal sealed class Ingest : IDisposable
     private sealed class Follower(Ingest ingest, FileDescriptor file) : ReadStream
     {
         private long _position;
+
+        public override bool WillKnowDigest => ingest.Expected.IsEmpty || ingest.Expected.Algorithm == "sha256";
+
+        /// <summary>The writer's own hash: nobody needs to compute it again.</summary>
+        public override Digest? KnownDigest => Volatile.Read(ref ingest._verified) && ingest._actual.Algorithm == "sha256" ? ingest._actual : null;
 
         public override int Read(Span<byte> buffer)
         {

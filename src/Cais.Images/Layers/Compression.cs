@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Cais.Images.Decompression;
 
 namespace Cais.Images.Layers;
 
@@ -32,7 +33,9 @@ internal static class Compression
         CompressionKind.None => compressed,
         CompressionKind.Gzip => new GZipStream(compressed, CompressionMode.Decompress),
         CompressionKind.Zstd => new ZstdSharp.DecompressionStream(compressed, bufferSize: 128 * 1024, leaveOpen: false),
-        _ => throw new ImageException(ImageErrorKind.InvalidArgument, $"{kind.ToString().ToLowerInvariant()} compression is not supported here"),
+        CompressionKind.Xz => new XzStream(compressed),
+        CompressionKind.Bzip2 => new Bzip2Stream(compressed),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind)),
     };
 
     /// <summary>Reads the start of a stream, tells its compression, and gives a stream of the whole uncompressed content.</summary>

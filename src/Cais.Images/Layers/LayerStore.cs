@@ -45,9 +45,16 @@ internal sealed class LayerStore : IDisposable
 
     public bool Has(Digest diffId) => _database.Read(c => c.Scalar<long?>("SELECT 1 FROM images_layer WHERE diff_id = $1", diffId.ToString())) is not null;
 
+    /// <summary>Bytes that the layer takes, if it is unpacked.</summary>
+    public long? SizeOf(Digest diffId) => _database.Read(c => c.Scalar<long?>("SELECT size FROM images_layer WHERE diff_id = $1", diffId.ToString()));
+
     /// <summary>Whether it is known that this blob's uncompressed content has this DiffID.</summary>
     public bool IsProven(Digest blob, Digest diffId) => blob == diffId || _database.Read(c =>
         c.Scalar<string>("SELECT diff_id FROM images_unpacked WHERE blob = $1", blob.ToString())) == diffId.ToString();
+
+    /// <summary>The compressed blobs that are known to hold a layer; they may be gone.</summary>
+    public IReadOnlyList<Digest> BlobsOf(Digest diffId) =>
+        _database.Read(c => c.Query("SELECT blob FROM images_unpacked WHERE diff_id = $1", r => Digest.Parse(r.GetString(0)), diffId.ToString()));
 
     /// <summary>Notes that a blob's uncompressed content has this DiffID.</summary>
     public void Prove(Digest blob, Digest diffId)
@@ -88,6 +95,91 @@ internal sealed class LayerStore : IDisposable
                 _unpacking.Release();
             }
         }, cancellation);
+    }
+
+    /// <summary>
+    /// Takes a directory that a build made, and goes on keeping, as an unpacked layer: a link to it stands in the layer's place until
+    /// <see cref="TakeOver"/>. The caller leases the DiffID.
+    /// </summary>
+    public void Adopt(Digest diffId, string directory)
+    {
+        if (Has(diffId))
+        {
+            return;
+        }
+
+        var temporary = Path.Combine(_directory, "tmp-" + Guid.NewGuid().ToString("N"));
+        Directory.CreateDirectory(temporary);
+        File.CreateSymbolicLink(Path.Combine(temporary, "fs"), Path.GetRelativePath(temporary, directory));
+        Commit(temporary, diffId, Trees.DiskUsage(directory));
+    }
+
+    /// <summary>The builder is about to remove an adopted directory: the layer gets it for good, if it is still one. Mounted overlays notice nothing.</summary>
+    public void TakeOver(Digest diffId, string directory)
+    {
+        lock (_leases.Gate)
+        {
+            var link = PathOf(diffId);
+            if (!Has(diffId) || new FileInfo(link).LinkTarget is not { } target
+                || Path.GetFullPath(target, Path.GetDirectoryName(link)!) != Path.GetFullPath(directory))
+            {
+                return;
+            }
+
+            var result = FileAt.Exchange(
+                FileAt.CurrentDirectory, System.Text.Encoding.UTF8.GetBytes(directory + '\0'), FileAt.CurrentDirectory, System.Text.Encoding.UTF8.GetBytes(link + '\0'));
+            if (result < 0)
+            {
+                throw new LinuxException((Errno)(-result), $"move {directory}");
+            }
+        }
+    }
+
+    /// <summary>All unpacked layers.</summary>
+    public IReadOnlyList<Digest> All() => _database.Read(c => c.Query("SELECT diff_id FROM images_layer ORDER BY diff_id", r => Digest.Parse(r.GetString(0))));
+
+    /// <summary>The blobs that are known to unpack to a layer.</summary>
+    public IReadOnlyList<Digest> BlobsOf(Digest diffId) =>
+        [diffId, .. _database.Read(c => c.Query("SELECT blob FROM images_unpacked WHERE diff_id = $1", r => Digest.Parse(r.GetString(0)), diffId.ToString()))];
+
+    /// <summary>Unpacks a layer into a directory of the caller's, whatever is here. Throws <see cref="ImageException"/> if it is not that layer.</summary>
+    public async Task<string> UnpackAsideAsync(Func<Stream> open, Digest diffId, CancellationToken cancellation)
+    {
+        await _unpacking.WaitAsync(cancellation).ConfigureAwait(false);
+        var temporary = Path.Combine(_directory, "tmp-" + Guid.NewGuid().ToString("N"));
+        try
+        {
+            return await OwnThread.Run("unpack", () =>
+            {
+                var root = Path.Combine(temporary, "fs");
+                Directory.CreateDirectory(root);
+                Check(default, UnpackInto(root, open, null, cancellation).DiffId, diffId);
+                return temporary;
+            }).ConfigureAwait(false);
+        }
+        catch
+        {
+            Trees.Remove(temporary);
+            throw;
+        }
+        finally
+        {
+            _unpacking.Release();
+        }
+    }
+
+    /// <summary>Puts a directory that <see cref="UnpackAsideAsync"/> made in the place of a damaged layer.</summary>
+    public void Replace(Digest diffId, string directory)
+    {
+        lock (_leases.Gate)
+        {
+            Discard(diffId);
+            Directory.Move(directory, Path.Combine(_directory, diffId.Hex));
+            _database.Write(c => c.Execute("UPDATE images_layer SET boot = $2, synced = 0 WHERE diff_id = $1", diffId.ToString(), _boot));
+        }
+
+        SyncLater();
+        _ = Task.Run(EmptyTrash);
     }
 
     /// <summary>Moves an unpacked layer out of the way; its row is gone. Under the leases' gate.</summary>
@@ -137,6 +229,14 @@ internal sealed class LayerStore : IDisposable
         foreach (var path in Directory.EnumerateDirectories(_directory))
         {
             var name = Path.GetFileName(path);
+
+            // A build's directory that a power failure took: the layer unpacks again from its blob.
+            if (known.Contains(name) && !Directory.Exists(Path.Combine(path, "fs")))
+            {
+                known.Remove(name);
+                _database.Write(c => c.Execute("DELETE FROM images_layer WHERE diff_id = $1", "sha256:" + name));
+            }
+
             if (!known.Contains(name) && !containers.Contains(name) && !name.StartsWith("trash-", StringComparison.Ordinal) && name != EmptyLayer)
             {
                 Directory.Move(path, NewTrash());
@@ -199,8 +299,11 @@ internal sealed class LayerStore : IDisposable
         FileAt.ChangeMode(fd, 0x1ED);
         var blob = new CountingStream(open(), progress, cancellation);
         var plain = Compression.OpenReader(blob, out var kind);
-        using var hashed = new HashingStream(kind == CompressionKind.None ? plain : new ReadAheadStream(plain));
-        using var tar = new TarReader(hashed);
+
+        // An uncompressed layer that is just arriving is being hashed already.
+        var isHashed = kind == CompressionKind.None && plain is ReadStream { WillKnowDigest: true };
+        using Stream source = isHashed ? plain : new HashingStream(kind == CompressionKind.None ? plain : new ReadAheadStream(plain));
+        using var tar = new TarReader(source);
         using var unpacker = new LayerUnpacker(fd);
         try
         {
@@ -218,7 +321,7 @@ internal sealed class LayerStore : IDisposable
             throw new ImageException(ImageErrorKind.Corrupt, $"the layer's compressed data is damaged: {e.Message}", e);
         }
 
-        return (hashed.Finish(), unpacker.Size);
+        return (source is HashingStream hashed ? hashed.Finish() : ((ReadStream)source).KnownDigest!.Value, unpacker.Size);
     }
 
     private void Check(Digest blob, Digest actual, Digest? expected)

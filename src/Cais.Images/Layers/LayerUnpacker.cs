@@ -35,7 +35,10 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
     private readonly List<(byte[] Path, TimeSpec Accessed, TimeSpec Modified, TarAttribute? DefaultAcl)> _directories = [];
     private byte[] _parentPath = [];
     private FileDescriptor? _parent;
+
+    /// <summary>Some directory of the layer gives its group to what is made in it.</summary>
     private bool _inheritsGroup;
+    private bool? _parentInherits;
 
     /// <summary>Bytes of disk that the files take, as far as their lengths tell.</summary>
     public long Size { get; private set; }
@@ -147,7 +150,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
             Check(FileAt.SetLength(fd, entry.Size), "truncate", entry);
         }
 
-        if (entry.Uid != 0 || entry.Gid != 0 || _inheritsGroup)
+        if (entry.Uid != 0 || entry.Gid != 0 || InheritsGroup(parent))
         {
             Check(FileAt.ChangeOwner(fd, entry.Uid, entry.Gid), "chown", entry);
         }
@@ -246,7 +249,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
     /// <summary>Owner, mode, attributes and times of something that cannot be opened, or is a directory.</summary>
     private void Finish(int parent, ReadOnlySpan<byte> name, TarEntry entry)
     {
-        if (entry.Uid != 0 || entry.Gid != 0 || _inheritsGroup || entry.Kind == TarEntryKind.Directory)
+        if (entry.Uid != 0 || entry.Gid != 0 || entry.Kind == TarEntryKind.Directory || InheritsGroup(parent))
         {
             Check(FileAt.ChangeOwner(parent, name, entry.Uid, entry.Gid), "chown", entry);
         }
@@ -380,6 +383,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
         var path = _path.Parent;
         if (path.Length == 1 && copy is null)
         {
+            _parentInherits = null;
             return root;
         }
 
@@ -390,6 +394,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
 
         _parent?.Dispose();
         _parent = null;
+        _parentInherits = null;
         var opened = OpenDirectory(path) ?? MakeParents(path, entry);
         if (_parentPath.Length != path.Length)
         {
@@ -439,10 +444,29 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
         return at;
     }
 
+    /// <summary>Whether what is made in this directory gets the directory's group: then an owner of root must be set too.</summary>
+    private bool InheritsGroup(int parent)
+    {
+        if (!_inheritsGroup || copy is not null)
+        {
+            return _inheritsGroup;
+        }
+
+        return _parentInherits ??= FileAt.Status(parent, "\0"u8, out var status) < 0 || (status.Permissions & SetGidBit) != 0;
+    }
+
     /// <summary>Removes what an earlier member of the same layer left under this name.</summary>
     private void Replace(int parent, ReadOnlySpan<byte> name, TarEntry entry)
     {
-        if (copy is { KeepKinds: true } && FileAt.Status(parent, name, out var old) == 0
+        FileStatus old = default;
+        var exists = copy is not null && FileAt.Status(parent, name, out old) == 0;
+        if (exists && old.IsMountRoot)
+        {
+            // In another mount namespace the kernel would let us remove the name, and with it what is mounted there.
+            throw new LinuxException(Errno.EBUSY, $"unlinkat {entry.DisplayName}");
+        }
+
+        if (exists && copy!.KeepKinds
             && (old.Kind == FileKind.Directory) != (entry.Kind == TarEntryKind.Directory))
         {
             throw new ImageException(

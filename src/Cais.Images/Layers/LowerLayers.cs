@@ -13,7 +13,7 @@ internal sealed class LowerLayers : IDisposable
     {
         foreach (var path in directories)
         {
-            var fd = FileAt.Open(FileAt.CurrentDirectory, [.. Encoding.UTF8.GetBytes(path), 0], FileAt.ReadOnly | FileAt.DirectoryOnly);
+            var fd = FileAt.OpenFollowing([.. Encoding.UTF8.GetBytes(path), 0], FileAt.ReadOnly | FileAt.DirectoryOnly);
             if (fd < 0)
             {
                 Dispose();

@@ -1,9 +1,15 @@
+using Cais.Oci.Images;
+
 namespace Cais.Images.Layers;
 
 /// <summary>A stream whose first bytes have been read already, put together again. Owns the rest.</summary>
 internal sealed class PrefixedStream(ReadOnlyMemory<byte> start, Stream rest) : ReadStream
 {
     private ReadOnlyMemory<byte> _start = start;
+
+    public override bool WillKnowDigest => (rest as ReadStream)?.WillKnowDigest == true;
+
+    public override Digest? KnownDigest => (rest as ReadStream)?.KnownDigest;
 
     public override int Read(Span<byte> buffer)
     {
@@ -35,6 +41,12 @@ internal sealed class PrefixedStream(ReadOnlyMemory<byte> start, Stream rest) : 
 /// <summary>What every forward-only stream for reading has in common.</summary>
 internal abstract class ReadStream : Stream
 {
+    /// <summary>The SHA-256 of everything, where somebody else has computed it by the time the end is reached; otherwise null.</summary>
+    public virtual Digest? KnownDigest => null;
+
+    /// <summary>Whether <see cref="KnownDigest"/> will have a value at the end.</summary>
+    public virtual bool WillKnowDigest => false;
+
     public override bool CanRead => true;
 
     public override bool CanSeek => false;

@@ -143,7 +143,8 @@ internal sealed class ReadAheadStream : ReadStream
             var length = 0;
             try
             {
-                length = await _inner.ReadAsync(_buffers[at].AsMemory(0, BufferSize), _cancellation.Token).ConfigureAwait(false);
+                length = await _inner.ReadAtLeastAsync(
+                    _buffers[at].AsMemory(0, BufferSize), BufferSize, throwOnEndOfStream: false, _cancellation.Token).ConfigureAwait(false);
             }
             catch (Exception e)
             {

@@ -22,6 +22,9 @@ internal sealed class TreeArchiver(TarWriter tar, bool asLayer, CancellationToke
     private readonly byte[] _names = new byte[64 * 1024];
     private readonly byte[] _value = new byte[64 * 1024];
 
+    /// <summary>No member is newer than that many seconds since 1970; null for as the files are.</summary>
+    public long? Latest { get; init; }
+
     /// <summary>Writes one name of a directory, with everything below if it is a directory. <paramref name="path"/> is what it is called in the archive.</summary>
     public void Add(int directory, ReadOnlySpan<byte> name, ReadOnlySpan<byte> path, int depth = 0)
     {
@@ -219,7 +222,7 @@ internal sealed class TreeArchiver(TarWriter tar, bool asLayer, CancellationToke
         _entry.Mode = status.Permissions;
         _entry.Uid = status.Uid;
         _entry.Gid = status.Gid;
-        _entry.Modified = status.Modified;
+        _entry.Modified = Latest is { } latest && status.Modified.Seconds >= latest ? new TimeSpec(latest, 0) : status.Modified;
     }
 
     /// <summary>Takes a file's attributes into the current member. True if overlay marked it as opaque.</summary>

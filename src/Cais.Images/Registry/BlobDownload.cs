@@ -36,10 +36,8 @@ internal sealed class BlobDownload(RegistryClient client, Descriptor blob, Image
                     throw;
                 }
 
-                var delay = (e as RegistryException)?.RetryAfter is { } asked && asked > TimeSpan.Zero && asked < TimeSpan.FromMinutes(2)
-                    ? asked
-                    : options.RetryDelay * (1 << (failures - 1));
-                retrying($"Retrying in {Math.Max(1, (int)Math.Ceiling(delay.TotalSeconds))} second{(delay.TotalSeconds > 1 ? "s" : "")}");
+                var delay = Backoff.Delay(e, failures, options);
+                retrying(Backoff.Sentence(delay));
                 await Task.Delay(delay, options.Time, cancellation).ConfigureAwait(false);
             }
         }
@@ -58,7 +56,7 @@ internal sealed class BlobDownload(RegistryClient client, Descriptor blob, Image
 
     private async Task TransferAsync(Ingest ingest, Action<long> progress, CancellationToken cancellation)
     {
-        using var answer = await client.GetBlobAsync(blob.Digest, ingest.Length, cancellation).ConfigureAwait(false);
+        using var answer = await client.GetBlobAsync(blob, ingest.Length, cancellation).ConfigureAwait(false);
         var skip = answer.StatusCode == HttpStatusCode.PartialContent ? StartsWhereAsked(answer, ingest.Length) : ingest.Length;
         using var stream = await answer.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
         using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -67,7 +65,7 @@ internal sealed class BlobDownload(RegistryClient client, Descriptor blob, Image
         {
             while (true)
             {
-                stall.CancelAfter(RegistryClient.Patience);
+                stall.CancelAfter(RegistryConnection.Patience);
                 var n = await stream.ReadAsync(buffer, stall.Token).ConfigureAwait(false);
                 if (n == 0)
                 {

@@ -27,6 +27,11 @@ internal sealed class Pull(
             }
 
             var changed = store.Catalog.Put(target, name.Digest is null ? name : name.WithDigest(name.Digest.Value)) || _fetchedAnything;
+            if (client.Connection.RateLimit is { } limit)
+            {
+                progress.Report(new ImageProgress(null, $"Rate limit: {limit}"));
+            }
+
             progress.Report(new ImageProgress(null, $"Digest: {target.Digest}"));
             progress.Report(new ImageProgress(
                 null, changed ? $"Status: Downloaded newer image for {name.Familiar}" : $"Status: Image is up to date for {name.Familiar}"));
@@ -36,24 +41,41 @@ internal sealed class Pull(
         }
     }
 
+    /// <summary>Fetches again what is missing of an image that is named already: these of its manifests, or this machine's if none is given.</summary>
+    public async Task<bool> FetchAgainAsync(IReadOnlyList<Descriptor> manifests, CancellationToken cancellation)
+    {
+        using (_lease)
+        {
+            var target = await FetchRootAsync(cancellation).ConfigureAwait(false);
+            if (manifests.Count == 0)
+            {
+                manifests = await SelectAsync(target, cancellation).ConfigureAwait(false);
+            }
+
+            foreach (var manifest in manifests)
+            {
+                await FetchImageAsync(await FetchManifestAsync(manifest.Digest.ToString(), manifest.MediaType, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+            }
+
+            return true;
+        }
+    }
+
     private string RemoteName => name.Path;
 
     private Platform Wanted => options.Platform ?? Platform.Current;
 
-    /// <summary>What the name points to: asked for cheaply first, fetched only if it is not here.</summary>
+    /// <summary>What the name points to: asked for cheaply first, fetched only if it is not here, and then by its digest, which proves it.</summary>
     private async Task<Descriptor> FetchRootAsync(CancellationToken cancellation)
     {
-        var reference = name.Digest?.ToString() ?? name.Tag!;
-        if (name.Digest is null && await client.HeadManifestAsync(reference, cancellation).ConfigureAwait(false) is { } head)
+        if (name.Digest is { } digest)
         {
-            if (store.Content.SizeOf(head.Digest) is { } size && (MediaTypes.IsIndex(head.MediaType) || MediaTypes.IsManifest(head.MediaType)))
-            {
-                _lease.Add(head.Digest);
-                return new Descriptor { Digest = head.Digest, MediaType = head.MediaType, Size = size };
-            }
+            return await FetchManifestAsync(digest.ToString(), null, cancellation).ConfigureAwait(false);
         }
 
-        return await FetchManifestAsync(reference, null, cancellation).ConfigureAwait(false);
+        var head = await client.HeadManifestAsync(name.Tag!, cancellation).ConfigureAwait(false);
+        var isKnownKind = head is not null && (MediaTypes.IsIndex(head.MediaType) || MediaTypes.IsManifest(head.MediaType));
+        return await FetchManifestAsync(isKnownKind ? head!.Digest.ToString() : name.Tag!, isKnownKind ? head!.MediaType : null, cancellation).ConfigureAwait(false);
     }
 
     private async Task<Descriptor> FetchManifestAsync(string reference, string? announcedType, CancellationToken cancellation)
@@ -68,41 +90,12 @@ internal sealed class Pull(
         }
 
         var (json, header) = await client.GetManifestAsync(reference, cancellation).ConfigureAwait(false);
-        var mediaType = TypeOf(json, announcedType ?? header);
+        var mediaType = ManifestKind.Of(json, announcedType ?? header);
         var digest = known.IsEmpty ? Digest.Of(json) : known;
         _lease.Add(digest);
         store.Documents.AddManifest(json, mediaType, digest);
         _fetchedAnything = true;
         return new Descriptor { Digest = digest, MediaType = mediaType, Size = json.Length };
-    }
-
-    /// <summary>The document's own word counts first: headers get lost in proxies.</summary>
-    private static string TypeOf(byte[] json, string header)
-    {
-        string? own = null;
-        var schema = 0;
-        try
-        {
-            using var document = System.Text.Json.JsonDocument.Parse(json);
-            if (document.RootElement.ValueKind == System.Text.Json.JsonValueKind.Object)
-            {
-                own = document.RootElement.TryGetProperty("mediaType", out var type) && type.ValueKind == System.Text.Json.JsonValueKind.String ? type.GetString() : null;
-                schema = document.RootElement.TryGetProperty("schemaVersion", out var version) && version.TryGetInt32(out var number) ? number : 0;
-                own ??= document.RootElement.TryGetProperty("manifests", out _) && schema == 2 && !MediaTypes.IsIndex(header) ? MediaTypes.OciIndex : null;
-            }
-        }
-        catch (Exception e) when (e is System.Text.Json.JsonException or InvalidOperationException or FormatException)
-        {
-            throw new ImageException(ImageErrorKind.Corrupt, $"the registry sent a manifest that is no JSON: {e.Message}", e);
-        }
-
-        var mediaType = own ?? (MediaTypes.IsIndex(header) || MediaTypes.IsManifest(header) ? header : schema == 2 ? MediaTypes.OciManifest : header);
-        return schema == 1 || mediaType is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed
-            ? throw new ImageException(
-                ImageErrorKind.InvalidArgument, "Docker Image Format v1 and Docker Image manifest version 2, schema 1 are not supported: push the image again with a newer tool")
-            : MediaTypes.IsIndex(mediaType) || MediaTypes.IsManifest(mediaType)
-                ? mediaType
-                : throw new ImageException(ImageErrorKind.InvalidArgument, $"unsupported media type {mediaType}");
     }
 
     private async Task<IReadOnlyList<Descriptor>> SelectAsync(Descriptor target, CancellationToken cancellation)
@@ -235,7 +228,25 @@ internal sealed class Pull(
             return unpack ? await UnpackAsync(blob, diffId, () => store.Content.Open(blob.Digest), lease, () => true, cancellation).ConfigureAwait(false) : default;
         }
 
-        var ingest = store.Content.Begin(blob.Digest);
+        var ingest = await Task.Run(() => store.Content.Resume(blob.Digest, blob.Size), cancellation).ConfigureAwait(false);
+        if (ingest.Length == 0)
+        {
+            return await TransferAsync(blob, diffId, unpack, ingest, lease, cancellation).ConfigureAwait(false);
+        }
+
+        try
+        {
+            return await TransferAsync(blob, diffId, unpack, ingest, lease, cancellation).ConfigureAwait(false);
+        }
+        catch (ImageException e) when (e.Kind is ImageErrorKind.DigestMismatch or ImageErrorKind.Corrupt or ImageErrorKind.InvalidArgument)
+        {
+            // What an earlier pull had left may be what was wrong: once more, all of it.
+            return await TransferAsync(blob, diffId, unpack, store.Content.Resume(blob.Digest, blob.Size), lease, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<Digest> TransferAsync(Descriptor blob, Digest? diffId, bool unpack, Ingest ingest, Lease lease, CancellationToken cancellation)
+    {
         Task<Digest>? unpacking = null;
         try
         {
@@ -261,14 +272,22 @@ internal sealed class Pull(
             {
                 ingest.Dispose();
             }
+            else if (IsInterruption(e))
+            {
+                store.Content.Keep(ingest);
+            }
             else
             {
-                ContentStore.Discard(ingest);
+                store.Content.Discard(ingest);
             }
 
             throw;
         }
     }
+
+    /// <summary>The transfer broke off or was given up: nothing is wrong with what has come so far.</summary>
+    private static bool IsInterruption(Exception e) =>
+        e is OperationCanceledException or HttpRequestException or RegistryException || (e is IOException and not Linux.LinuxException && StoreErrors.Translate(e) is null);
 
     private async Task DownloadAsync(Descriptor blob, Ingest ingest, CancellationToken cancellation)
     {

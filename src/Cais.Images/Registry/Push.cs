@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using Cais.Oci.Images;
 using Cais.Storage;
@@ -117,6 +118,7 @@ internal sealed class Push(
     /// <summary>Brings a blob into the repository by the cheapest way; the result is how it came there, in Docker's words.</summary>
     private async Task<string> SendAsync(Descriptor blob, IProgress<ImageProgress>? shown, CancellationToken cancellation)
     {
+        var upload = new Upload();
         for (var attempt = 1; ; attempt++)
         {
             try
@@ -126,32 +128,96 @@ internal sealed class Push(
                     return "Layer already exists";
                 }
 
+                if (upload.At is not null && await ResumeAsync(upload, blob, shown, cancellation).ConfigureAwait(false))
+                {
+                    return "Pushed";
+                }
+
                 var from = attempt == 1 ? OtherRepositoryWith(blob.Digest) : null;
-                var upload = await client.BeginUploadAsync(blob.Digest, from, cancellation).ConfigureAwait(false);
-                if (upload is null)
+                upload.At = await client.BeginUploadAsync(blob.Digest, from, cancellation).ConfigureAwait(false);
+                if (upload.At is null)
                 {
                     return $"Mounted from {from}";
                 }
 
-                await client.PutBlobAsync(upload, blob.Digest, () => Body(blob, shown), cancellation).ConfigureAwait(false);
+                await (upload.InChunks ? SendChunksAsync(upload, 0, blob, shown, cancellation) : SendWholeAsync(upload, blob, shown, cancellation)).ConfigureAwait(false);
                 return "Pushed";
             }
             catch (Exception e) when (attempt < store.Options.MaxDownloadAttempts && !cancellation.IsCancellationRequested
                 && e is RegistryException { IsTransient: true } or HttpRequestException or HttpIOException)
             {
-                await Task.Delay(store.Options.RetryDelay * (1 << (attempt - 1)), store.Options.Time, cancellation).ConfigureAwait(false);
+                var delay = Backoff.Delay(e, attempt, store.Options);
+                shown?.Report(new ImageProgress(blob.Digest.Short, Backoff.Sentence(delay)));
+                await Task.Delay(delay, store.Options.Time, cancellation).ConfigureAwait(false);
             }
         }
     }
 
-    private FileContent Body(Descriptor blob, IProgress<ImageProgress>? shown)
+    /// <summary>In one request, unless that is more than the registry, or a proxy in front of it, takes at a time.</summary>
+    private async Task SendWholeAsync(Upload upload, Descriptor blob, IProgress<ImageProgress>? shown, CancellationToken cancellation)
+    {
+        try
+        {
+            await client.PutBlobAsync(upload.At!, blob.Digest, () => Body(blob, 0, blob.Size, shown), cancellation).ConfigureAwait(false);
+        }
+        catch (RegistryException e) when (e.Status == HttpStatusCode.RequestEntityTooLarge && blob.Size > store.Options.UploadChunkSize)
+        {
+            upload.InChunks = true;
+            upload.At = await client.BeginUploadAsync(blob.Digest, null, cancellation).ConfigureAwait(false);
+            await SendChunksAsync(upload, 0, blob, shown, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    private async Task SendChunksAsync(Upload upload, long offset, Descriptor blob, IProgress<ImageProgress>? shown, CancellationToken cancellation)
+    {
+        while (offset < blob.Size)
+        {
+            var (start, length) = (offset, upload.InChunks ? Math.Min(store.Options.UploadChunkSize, blob.Size - offset) : blob.Size - offset);
+            upload.At = await client.PatchBlobAsync(upload.At!, start, length, () => Body(blob, start, length, shown), cancellation).ConfigureAwait(false);
+            offset += length;
+        }
+
+        await client.PutBlobAsync(upload.At!, blob.Digest, static () => new ByteArrayContent([]), cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Goes on with an upload that broke off, if the registry has kept a part of it. False if it must begin anew.</summary>
+    private async Task<bool> ResumeAsync(Upload upload, Descriptor blob, IProgress<ImageProgress>? shown, CancellationToken cancellation)
+    {
+        if (await client.UploadStatusAsync(upload.At!, cancellation).ConfigureAwait(false) is not (var next, > 0 and var offset) || offset > blob.Size)
+        {
+            return false;
+        }
+
+        try
+        {
+            upload.At = next;
+            await SendChunksAsync(upload, offset, blob, shown, cancellation).ConfigureAwait(false);
+            return true;
+        }
+        catch (RegistryException e) when (!e.IsTransient)
+        {
+            // It cannot go on in the middle after all, or had kept something else than we sent.
+            return false;
+        }
+    }
+
+    /// <summary>One blob on its way.</summary>
+    private sealed class Upload
+    {
+        /// <summary>Where the next piece goes; null before the upload has begun.</summary>
+        public Uri? At { get; set; }
+
+        public bool InChunks { get; set; }
+    }
+
+    private FileContent Body(Descriptor blob, long offset, long length, IProgress<ImageProgress>? shown)
     {
         var due = new Throttle();
-        var content = new FileContent(() => store.Content.Open(blob.Digest), blob.Size, n =>
+        var content = new FileContent(() => store.Content.Open(blob.Digest), offset, length, n =>
         {
             if (due.IsDue)
             {
-                shown?.Report(new ImageProgress(blob.Digest.Short, "Pushing", n, blob.Size));
+                shown?.Report(new ImageProgress(blob.Digest.Short, "Pushing", offset + n, blob.Size));
             }
         });
         content.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");
@@ -167,6 +233,39 @@ internal sealed class Push(
             .Select(r => r[prefix.Length..]).FirstOrDefault();
     }
 
-    private Task PutAsync(Descriptor manifest, string reference, CancellationToken cancellation) =>
-        client.PutManifestAsync(reference, store.Content.Read(manifest.Digest, Manifest.LargestSize), manifest.MediaType, cancellation);
+    private async Task PutAsync(Descriptor manifest, string reference, CancellationToken cancellation)
+    {
+        var json = store.Content.Read(manifest.Digest, Manifest.LargestSize);
+        var noted = await client.PutManifestAsync(reference, json, manifest.MediaType, cancellation).ConfigureAwait(false);
+        if (!noted)
+        {
+            await NoteReferrerAsync(manifest, json, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>A registry without referrers API has the list of what refers to a manifest under a tag, and who pushes keeps it (distribution-spec, "Pushing Manifests with Subject").</summary>
+    private async Task NoteReferrerAsync(Descriptor manifest, byte[] json, CancellationToken cancellation)
+    {
+        if (!MediaTypes.IsManifest(manifest.MediaType) || Manifest.Parse(json) is not { Subject: { } subject } document)
+        {
+            return;
+        }
+
+        var known = await client.ReferrersByTagAsync(subject.Digest, cancellation).ConfigureAwait(false);
+        if (known.Any(k => k.Digest == manifest.Digest))
+        {
+            return;
+        }
+
+        var entry = new Descriptor
+        {
+            MediaType = manifest.MediaType,
+            Digest = manifest.Digest,
+            Size = json.Length,
+            ArtifactType = document.ArtifactType ?? document.Config.MediaType,
+            Annotations = document.Annotations,
+        };
+        var index = new Oci.Images.Index { MediaType = MediaTypes.OciIndex, Manifests = [.. known, entry] }.ToJson();
+        await client.PutManifestAsync(RegistryClient.ReferrersTag(subject.Digest), index, MediaTypes.OciIndex, cancellation).ConfigureAwait(false);
+    }
 }

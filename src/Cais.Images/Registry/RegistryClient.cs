@@ -1,36 +1,28 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
-using System.Text.Json;
 using Cais.Oci.Images;
 
 namespace Cais.Images.Registry;
 
 /// <summary>
-/// One repository at one endpoint, by the distribution specification, with the authentication that it asks for (token or basic). Errors are
-/// <see cref="RegistryException"/> for an answer and <see cref="HttpRequestException"/> or <see cref="IOException"/> for none.
+/// One repository at one endpoint, by the distribution specification. Errors are <see cref="RegistryException"/> for an answer and
+/// <see cref="HttpRequestException"/> or <see cref="IOException"/> for none.
 /// </summary>
-internal sealed class RegistryClient(
-    RegistryHttp http, RegistryEndpoint endpoint, string scheme, string repository, RegistryCredentials? credentials, ImageStoreOptions options) : IDisposable
+internal sealed class RegistryClient(RegistryConnection connection, string repository)
 {
-    private const int LargestErrorBody = 64 * 1024;
     private const string ManifestTypes =
         $"{MediaTypes.OciIndex}, {MediaTypes.DockerIndex}, {MediaTypes.OciManifest}, {MediaTypes.DockerManifest}, {MediaTypes.DockerSchema1Signed};q=0.1, */*;q=0.1";
 
-    /// <summary>How long a server may keep silent before its answer, and within it.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private const int LargestList = 16 * 1024 * 1024;
+    private const int MostPages = 1000;
 
-    private readonly Dictionary<string, (AuthenticationHeaderValue Header, DateTimeOffset Until)> _tokens = [];
-    private readonly SemaphoreSlim _authenticating = new(1);
-    private AuthenticationHeaderValue? _basic;
+    public RegistryConnection Connection => connection;
 
-    public RegistryEndpoint Endpoint => endpoint;
+    public RegistryEndpoint Endpoint => connection.Endpoint;
 
     public string Repository => repository;
 
-    public Uri Base { get; } = new($"{scheme}://{endpoint.Host}{endpoint.PathPrefix}/v2/{repository}/");
-
-    public void Dispose() => _authenticating.Dispose();
+    public Uri Base { get; } = new(connection.Root, $"{repository}/");
 
     private string PullScope => $"repository:{repository}:pull";
 
@@ -39,7 +31,7 @@ internal sealed class RegistryClient(
     /// <summary>The digest that a tag points to, by a request that counts against no rate limit; null if the registry does not say.</summary>
     public async Task<Descriptor?> HeadManifestAsync(string reference, CancellationToken cancellation)
     {
-        using var answer = await SendAsync(() => ManifestRequest(HttpMethod.Head, reference), [PullScope], cancellation).ConfigureAwait(false);
+        using var answer = await connection.SendAsync(() => ManifestRequest(HttpMethod.Head, reference), [PullScope], cancellation).ConfigureAwait(false);
         if (!answer.IsSuccessStatusCode)
         {
             return null;
@@ -53,39 +45,67 @@ internal sealed class RegistryClient(
     /// <summary>A manifest or index by tag or digest; its bytes are checked against the digest if that is what was asked for.</summary>
     public async Task<(byte[] Json, string MediaType)> GetManifestAsync(string reference, CancellationToken cancellation)
     {
-        using var answer = await SendAsync(() => ManifestRequest(HttpMethod.Get, reference), [PullScope], cancellation).ConfigureAwait(false);
-        await EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
-        var json = await ReadBoundedAsync(answer.Content, Manifest.LargestSize, cancellation).ConfigureAwait(false);
+        using var answer = await connection.SendAsync(() => ManifestRequest(HttpMethod.Get, reference), [PullScope], cancellation).ConfigureAwait(false);
+        await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
+        var json = await RegistryAnswer.ReadAsync(answer.Content, Manifest.LargestSize, cancellation).ConfigureAwait(false);
         if (Digest.TryParse(reference, out var digest) && !digest.Matches(json))
         {
             throw new ImageException(
                 ImageErrorKind.DigestMismatch, $"manifest verification failed for digest {digest}: the registry sent {Digest.Of(json)}");
         }
 
+        // Asked for by tag, the registry's own word is what there is to hold it to.
+        if (answer.Headers.TryGetValues("Docker-Content-Digest", out var said) && Digest.TryParse(said.First(), out var announced) && !announced.Matches(json))
+        {
+            throw new ImageException(
+                ImageErrorKind.DigestMismatch, $"manifest verification failed: the registry announced {announced} and sent {Digest.Of(json)}");
+        }
+
         return (json, answer.Content.Headers.ContentType?.MediaType ?? "");
     }
 
-    /// <summary>A blob's bytes from <paramref name="offset"/> on. <paramref name="cancellation"/> covers the start; the caller disposes of the answer.</summary>
-    public async Task<HttpResponseMessage> GetBlobAsync(Digest digest, long offset, CancellationToken cancellation)
+    /// <summary>
+    /// A blob's bytes from <paramref name="offset"/> on; what the registry does not have is sought at the descriptor's own addresses (foreign layers).
+    /// <paramref name="cancellation"/> covers the start; the caller disposes of the answer.
+    /// </summary>
+    public async Task<HttpResponseMessage> GetBlobAsync(Descriptor blob, long offset, CancellationToken cancellation)
     {
-        var answer = await SendAsync(
-            () =>
+        HttpRequestMessage Request(Uri uri)
+        {
+            var request = new HttpRequestMessage(HttpMethod.Get, uri);
+            request.Headers.Range = offset > 0 ? new RangeHeaderValue(offset, null) : null;
+            return request;
+        }
+
+        var answer = await connection.SendAsync(() => Request(At($"blobs/{blob.Digest}")), [PullScope], cancellation).ConfigureAwait(false);
+        if (answer.StatusCode == HttpStatusCode.NotFound)
+        {
+            foreach (var address in blob.Urls ?? [])
             {
-                var request = new HttpRequestMessage(HttpMethod.Get, new Uri(Base, $"blobs/{digest}"));
-                request.Headers.Range = offset > 0 ? new RangeHeaderValue(offset, null) : null;
-                return request;
-            }, [PullScope], cancellation).ConfigureAwait(false);
-        return await CheckedAsync(answer, cancellation).ConfigureAwait(false);
+                if (Uri.TryCreate(address, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http")
+                {
+                    answer.Dispose();
+                    using var request = Request(uri);
+                    answer = await connection.SendElsewhereAsync(request, cancellation).ConfigureAwait(false);
+                    if (answer.IsSuccessStatusCode)
+                    {
+                        break;
+                    }
+                }
+            }
+        }
+
+        return await RegistryAnswer.CheckedAsync(answer, cancellation).ConfigureAwait(false);
     }
 
     public async Task<bool> HasBlobAsync(Digest digest, CancellationToken cancellation)
     {
-        using var answer = await SendAsync(() => new HttpRequestMessage(HttpMethod.Head, new Uri(Base, $"blobs/{digest}")), [PushScope], cancellation).ConfigureAwait(false);
+        using var answer = await connection.SendAsync(() => new HttpRequestMessage(HttpMethod.Head, At($"blobs/{digest}")), [PushScope], cancellation).ConfigureAwait(false);
         return answer.StatusCode switch
         {
             HttpStatusCode.NotFound => false,
             _ when answer.IsSuccessStatusCode => true,
-            _ => throw await ErrorOfAsync(answer, cancellation).ConfigureAwait(false),
+            _ => throw await RegistryAnswer.ErrorOfAsync(answer, cancellation).ConfigureAwait(false),
         };
     }
 
@@ -94,9 +114,9 @@ internal sealed class RegistryClient(
     {
         var query = mountFrom is null ? "" : $"?mount={Uri.EscapeDataString(digest.ToString())}&from={Uri.EscapeDataString(mountFrom)}";
         string[] scopes = mountFrom is null ? [PushScope] : [PushScope, $"repository:{mountFrom}:pull"];
-        using var answer = await SendAsync(
+        using var answer = await connection.SendAsync(
             () => new HttpRequestMessage(HttpMethod.Post, new Uri(Base, $"blobs/uploads/{query}")) { Content = new ByteArrayContent([]) }, scopes, cancellation).ConfigureAwait(false);
-        await EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
+        await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
         return answer.StatusCode == HttpStatusCode.Created ? null : Location(answer);
     }
 
@@ -105,298 +125,141 @@ internal sealed class RegistryClient(
     {
         var separator = upload.Query.Length == 0 ? "?" : "&";
         var uri = new Uri($"{upload.AbsoluteUri}{separator}digest={Uri.EscapeDataString(digest.ToString())}");
-        using var answer = await SendAsync(() => new HttpRequestMessage(HttpMethod.Put, uri) { Content = content() }, [PushScope], cancellation, isTransfer: true).ConfigureAwait(false);
-        await EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
+        using var answer = await connection.SendAsync(() => new HttpRequestMessage(HttpMethod.Put, uri) { Content = content() }, [PushScope], cancellation, isTransfer: true).ConfigureAwait(false);
+        await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
     }
 
-    public async Task PutManifestAsync(string reference, byte[] json, string mediaType, CancellationToken cancellation)
+    /// <summary>Stores a manifest. True if the registry says that it noted what the manifest refers to (OCI-Subject).</summary>
+    public async Task<bool> PutManifestAsync(string reference, byte[] json, string mediaType, CancellationToken cancellation)
     {
-        using var answer = await SendAsync(
+        using var answer = await connection.SendAsync(
             () =>
             {
                 var content = new ByteArrayContent(json);
                 content.Headers.ContentType = new MediaTypeHeaderValue(mediaType);
-                return new HttpRequestMessage(HttpMethod.Put, new Uri(Base, $"manifests/{reference}")) { Content = content };
+                return new HttpRequestMessage(HttpMethod.Put, At($"manifests/{reference}")) { Content = content };
             }, [PushScope], cancellation).ConfigureAwait(false);
-        await EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
+        await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
+        return answer.Headers.Contains("OCI-Subject");
     }
+
+    /// <summary>How many bytes of an upload have arrived, and where it goes on; null if the registry knows of none.</summary>
+    public async Task<(Uri Upload, long Offset)?> UploadStatusAsync(Uri upload, CancellationToken cancellation)
+    {
+        using var answer = await connection.SendAsync(() => new HttpRequestMessage(HttpMethod.Get, upload), [PushScope], cancellation).ConfigureAwait(false);
+        if (answer.StatusCode == HttpStatusCode.NoContent)
+        {
+            return (answer.Headers.Location is null ? upload : Location(answer), ReceivedOf(answer));
+        }
+
+        return answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed or HttpStatusCode.BadRequest
+            ? null
+            : throw await RegistryAnswer.ErrorOfAsync(answer, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends a piece of a blob that begins at <paramref name="offset"/>; the result is where the next one goes.</summary>
+    public async Task<Uri> PatchBlobAsync(Uri upload, long offset, long length, Func<HttpContent> content, CancellationToken cancellation)
+    {
+        using var answer = await connection.SendAsync(
+            () =>
+            {
+                var body = content();
+
+                // The specification's form: first and last byte, without unit or total.
+                body.Headers.TryAddWithoutValidation("Content-Range", $"{offset}-{offset + length - 1}");
+                return new HttpRequestMessage(HttpMethod.Patch, upload) { Content = body };
+            }, [PushScope], cancellation, isTransfer: true).ConfigureAwait(false);
+        await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
+        return Location(answer);
+    }
+
+    /// <summary>All tags of the repository.</summary>
+    public async Task<IReadOnlyList<string>> TagsAsync(CancellationToken cancellation)
+    {
+        var tags = new List<string>();
+        var next = At("tags/list");
+        for (var page = 0; next is not null; page++)
+        {
+            if (page == MostPages)
+            {
+                throw new ImageException(ImageErrorKind.Unavailable, $"{Endpoint.Host} goes on listing tags of {repository} without end");
+            }
+
+            var uri = next;
+            using var answer = await connection.SendAsync(() => new HttpRequestMessage(HttpMethod.Get, uri), [PullScope], cancellation).ConfigureAwait(false);
+            await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
+            var body = await RegistryAnswer.ReadAsync(answer.Content, LargestList, cancellation).ConfigureAwait(false);
+            tags.AddRange((RegistryJson.Read(body, RegistryJson.Default.TagList, Endpoint.Host).Tags ?? []).Where(t => Reference.IsTag(t)));
+            next = RegistryAnswer.NextPage(answer, uri);
+        }
+
+        return [.. tags.Distinct().Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>
+    /// What refers to a manifest (signatures, attestations): by the referrers API, or from the index under the tag that stands in for it (distribution-spec, "Listing
+    /// Referrers").
+    /// </summary>
+    public async Task<IReadOnlyList<Descriptor>> ReferrersAsync(Digest subject, CancellationToken cancellation)
+    {
+        var found = new List<Descriptor>();
+        var next = At($"referrers/{subject}");
+        for (var page = 0; next is not null && page < MostPages; page++)
+        {
+            var uri = next;
+            using var answer = await connection.SendAsync(() => new HttpRequestMessage(HttpMethod.Get, uri), [PullScope], cancellation).ConfigureAwait(false);
+            if (answer.StatusCode == HttpStatusCode.NotFound && page == 0)
+            {
+                return await ReferrersByTagAsync(subject, cancellation).ConfigureAwait(false);
+            }
+
+            await RegistryAnswer.EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
+            found.AddRange(Oci.Images.Index.Parse(await RegistryAnswer.ReadAsync(answer.Content, Manifest.LargestSize, cancellation).ConfigureAwait(false)).Manifests);
+            next = RegistryAnswer.NextPage(answer, uri);
+        }
+
+        return found;
+    }
+
+    /// <summary>The tag under which registries without a referrers API keep the list.</summary>
+    public static string ReferrersTag(Digest subject) => $"{subject.Algorithm}-{subject.Hex}";
+
+    public async Task<IReadOnlyList<Descriptor>> ReferrersByTagAsync(Digest subject, CancellationToken cancellation)
+    {
+        try
+        {
+            var (json, _) = await GetManifestAsync(ReferrersTag(subject), cancellation).ConfigureAwait(false);
+            return Oci.Images.Index.Parse(json).Manifests;
+        }
+        catch (RegistryException e) when (e.Status == HttpStatusCode.NotFound)
+        {
+            return [];
+        }
+    }
+
+    private static long ReceivedOf(HttpResponseMessage answer)
+    {
+        // "0-99" is a hundred bytes; some say "0-0" for none and some for one: only what is surely there counts.
+        if (answer.Headers.TryGetValues("Range", out var values) && values.First().Replace("bytes=", "", StringComparison.Ordinal).Split('-') is [_, var last]
+            && long.TryParse(last, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var at) && at > 0)
+        {
+            return at + 1;
+        }
+
+        return 0;
+    }
+
+    /// <summary>An address below the repository; a mirror of several registries is told which one is meant.</summary>
+    private Uri At(string path) => new(Base, Endpoint.Namespace is { } ns ? $"{path}?ns={Uri.EscapeDataString(ns)}" : path);
 
     private HttpRequestMessage ManifestRequest(HttpMethod method, string reference)
     {
-        var request = new HttpRequestMessage(method, new Uri(Base, $"manifests/{reference}"));
+        var request = new HttpRequestMessage(method, At($"manifests/{reference}"));
         request.Headers.TryAddWithoutValidation("Accept", ManifestTypes);
         return request;
     }
 
     private Uri Location(HttpResponseMessage answer) => answer.Headers.Location is { } location
         ? location.IsAbsoluteUri ? location : new Uri(Base, location)
-        : throw new RegistryException(answer.StatusCode, null, $"{endpoint.Host} began an upload without saying where (no Location header)");
-
-    private static async Task<HttpResponseMessage> CheckedAsync(HttpResponseMessage answer, CancellationToken cancellation)
-    {
-        try
-        {
-            await EnsureSuccessAsync(answer, cancellation).ConfigureAwait(false);
-            return answer;
-        }
-        catch
-        {
-            answer.Dispose();
-            throw;
-        }
-    }
-
-    private static async Task EnsureSuccessAsync(HttpResponseMessage answer, CancellationToken cancellation)
-    {
-        if (!answer.IsSuccessStatusCode)
-        {
-            throw await ErrorOfAsync(answer, cancellation).ConfigureAwait(false);
-        }
-    }
-
-    private static async Task<RegistryException> ErrorOfAsync(HttpResponseMessage answer, CancellationToken cancellation)
-    {
-        byte[] body;
-        try
-        {
-            body = await ReadBoundedAsync(answer.Content, LargestErrorBody, cancellation).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is ImageException or HttpRequestException or IOException)
-        {
-            body = [];
-        }
-
-        var error = RegistryJson.FirstError(body);
-        var message = error?.ToString()
-            ?? $"unexpected status from {answer.RequestMessage?.Method} request to {answer.RequestMessage?.RequestUri?.GetLeftPart(UriPartial.Path)}: {(int)answer.StatusCode} {answer.ReasonPhrase}";
-        var retry = answer.Headers.RetryAfter;
-        return new RegistryException(answer.StatusCode, error?.Code, message, retry?.Delta ?? (retry?.Date is { } at ? at - DateTimeOffset.UtcNow : null));
-    }
-
-    private static async Task<byte[]> ReadBoundedAsync(HttpContent content, int largest, CancellationToken cancellation)
-    {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(Patience);
-        using var stream = await content.ReadAsStreamAsync(deadline.Token).ConfigureAwait(false);
-        var body = new MemoryStream();
-        var buffer = new byte[16 * 1024];
-        for (int n; (n = await stream.ReadAsync(buffer, deadline.Token).ConfigureAwait(false)) > 0;)
-        {
-            body.Write(buffer, 0, n);
-            if (body.Length > largest)
-            {
-                throw new ImageException(ImageErrorKind.Corrupt, $"the registry's answer is longer than the {largest} bytes that are accepted");
-            }
-        }
-
-        return body.ToArray();
-    }
-
-    /// <summary>Sends a request, authenticating as asked. The request is made anew for a second attempt.</summary>
-    private async Task<HttpResponseMessage> SendAsync(
-        Func<HttpRequestMessage> make, string[] scopes, CancellationToken cancellation, bool isTransfer = false)
-    {
-        var answer = await SendOnceAsync(make, scopes, isTransfer, cancellation).ConfigureAwait(false);
-        if (answer.StatusCode != HttpStatusCode.Unauthorized)
-        {
-            return answer;
-        }
-
-        var challenges = answer.Headers.WwwAuthenticate.Select(h => Challenge.Parse(h.ToString())).OfType<Challenge>().ToList();
-        if (!await AuthenticateAsync(challenges, scopes, answer.RequestMessage?.Headers.Authorization, cancellation).ConfigureAwait(false))
-        {
-            return answer;
-        }
-
-        answer.Dispose();
-        return await SendOnceAsync(make, scopes, isTransfer, cancellation).ConfigureAwait(false);
-    }
-
-    private async Task<HttpResponseMessage> SendOnceAsync(Func<HttpRequestMessage> make, string[] scopes, bool isTransfer, CancellationToken cancellation)
-    {
-        using var request = make();
-        request.Headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
-
-        // A location on another host than the registry's gets no credentials of the registry's.
-        if (request.RequestUri!.Authority == Base.Authority)
-        {
-            request.Headers.Authorization = _basic ?? KnownToken(scopes);
-        }
-
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        if (!isTransfer)
-        {
-            deadline.CancelAfter(Patience);
-        }
-
-        try
-        {
-            return await http.ClientFor(endpoint.Host, endpoint.AllowInsecure)
-                .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw new HttpRequestException($"{request.Method} \"{request.RequestUri}\": no answer within {Patience.TotalSeconds:0} s");
-        }
-        catch (HttpRequestException e)
-        {
-            throw new HttpRequestException($"{Verb(request.Method)} \"{request.RequestUri}\": {Innermost(e)}", e);
-        }
-    }
-
-    private static string Verb(HttpMethod method) => string.Concat(method.Method[..1], method.Method[1..].ToLowerInvariant());
-
-    private static string Innermost(Exception e)
-    {
-        while (e.InnerException is not null)
-        {
-            e = e.InnerException;
-        }
-
-        return e.Message;
-    }
-
-    private AuthenticationHeaderValue? KnownToken(string[] scopes)
-    {
-        if (credentials?.RegistryToken is { Length: > 0 } given)
-        {
-            return new AuthenticationHeaderValue("Bearer", given);
-        }
-
-        lock (_tokens)
-        {
-            return _tokens.TryGetValue(string.Join(' ', scopes), out var token) && token.Until > options.Time.GetUtcNow() ? token.Header : null;
-        }
-    }
-
-    /// <summary>
-    /// Gets what a challenge asks for, unless another request has just got it. False if what was <paramref name="refused"/> is all that we have.
-    /// </summary>
-    private async Task<bool> AuthenticateAsync(
-        List<Challenge> challenges, string[] scopes, AuthenticationHeaderValue? refused, CancellationToken cancellation)
-    {
-        await _authenticating.WaitAsync(cancellation).ConfigureAwait(false);
-        try
-        {
-            if (challenges.FirstOrDefault(c => c.Scheme == "bearer") is { } bearer)
-            {
-                if (KnownToken(scopes) is { } known && !known.Equals(refused))
-                {
-                    return true;
-                }
-
-                if (credentials?.RegistryToken is { Length: > 0 })
-                {
-                    return false;
-                }
-
-                await FetchTokenAsync(bearer, scopes, cancellation).ConfigureAwait(false);
-                return true;
-            }
-
-            if (challenges.Any(c => c.Scheme == "basic"))
-            {
-                if (_basic is not null)
-                {
-                    return refused is null;
-                }
-
-                _basic = BasicHeader() ?? throw new RegistryException(HttpStatusCode.Unauthorized, "UNAUTHORIZED", $"Head \"{Base}\": no basic auth credentials");
-                return true;
-            }
-
-            return false;
-        }
-        finally
-        {
-            _authenticating.Release();
-        }
-    }
-
-    private AuthenticationHeaderValue? BasicHeader() => string.IsNullOrEmpty(credentials?.Username)
-        ? null
-        : new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credentials.Username}:{credentials.Password}")));
-
-    /// <summary>Token authentication: GET with basic credentials or none, or POST with a refresh token (OAuth2).</summary>
-    private async Task FetchTokenAsync(Challenge challenge, string[] scopes, CancellationToken cancellation)
-    {
-        if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var realm) || realm.Scheme is not ("https" or "http"))
-        {
-            throw new RegistryException(HttpStatusCode.Unauthorized, null, $"{endpoint.Host} asks for a token without naming a valid realm");
-        }
-
-        if (realm.Scheme == "http" && scheme == "https" && (credentials?.Username ?? credentials?.IdentityToken) is not null)
-        {
-            throw new RegistryException(HttpStatusCode.Unauthorized, null, $"{endpoint.Host} would have credentials sent unencrypted to {realm}");
-        }
-
-        using var request = TokenRequest(realm, challenge["service"], scopes);
-        request.Headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(Patience);
-        using var answer = await http.ClientFor(realm.Authority, RegistryEndpoint.IsInsecure(realm.Authority, options))
-            .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token).ConfigureAwait(false);
-        if (!answer.IsSuccessStatusCode)
-        {
-            var error = await ErrorOfAsync(answer, cancellation).ConfigureAwait(false);
-            throw answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.BadRequest
-                ? new RegistryException(HttpStatusCode.Unauthorized, error.Code ?? "UNAUTHORIZED", $"Get \"{realm}\": unauthorized: incorrect username or password")
-                : error;
-        }
-
-        var body = await ReadBoundedAsync(answer.Content, LargestErrorBody * 4, cancellation).ConfigureAwait(false);
-        TokenAnswer? token;
-        try
-        {
-            token = JsonSerializer.Deserialize(body, RegistryJson.Default.TokenAnswer);
-        }
-        catch (JsonException e)
-        {
-            throw new ImageException(ImageErrorKind.Unavailable, $"{realm.Host} answered a request for a token with something else", e);
-        }
-
-        if ((token?.Token ?? token?.AccessToken) is not { Length: > 0 } value)
-        {
-            throw new ImageException(ImageErrorKind.Unavailable, $"{realm.Host} answered a request for a token without one");
-        }
-
-        // Used a little shorter than it lives, and at least once.
-        var life = TimeSpan.FromSeconds(Math.Clamp((token?.ExpiresIn ?? 60) - 10, 5, 3600));
-        lock (_tokens)
-        {
-            _tokens[string.Join(' ', scopes)] = (new AuthenticationHeaderValue("Bearer", value), options.Time.GetUtcNow() + life);
-        }
-    }
-
-    private HttpRequestMessage TokenRequest(Uri realm, string? service, string[] scopes)
-    {
-        if (credentials?.IdentityToken is { Length: > 0 } refresh)
-        {
-            var form = new List<KeyValuePair<string, string>>
-            {
-                new("grant_type", "refresh_token"), new("refresh_token", refresh), new("client_id", "cais"), new("service", service ?? ""), new("scope", string.Join(' ', scopes)),
-            };
-            return new HttpRequestMessage(HttpMethod.Post, realm) { Content = new FormUrlEncodedContent(form) };
-        }
-
-        var query = new StringBuilder(realm.Query.TrimStart('?'));
-        void Add(string key, string? value)
-        {
-            if (!string.IsNullOrEmpty(value))
-            {
-                query.Append(query.Length == 0 ? "" : "&").Append(key).Append('=').Append(Uri.EscapeDataString(value));
-            }
-        }
-
-        Add("service", service);
-        foreach (var scope in scopes)
-        {
-            Add("scope", scope);
-        }
-
-        Add("account", credentials?.Username);
-        var request = new HttpRequestMessage(HttpMethod.Get, new UriBuilder(realm) { Query = query.ToString() }.Uri);
-        request.Headers.Authorization = BasicHeader();
-        return request;
-    }
+        : throw new RegistryException(answer.StatusCode, null, $"{Endpoint.Host} began an upload without saying where (no Location header)");
 }

@@ -6,15 +6,15 @@ namespace Cais.Images.Registry;
 /// <summary>A registry's errors in the sentences that Docker's users know.</summary>
 internal static class RegistryErrorText
 {
-    public static ImageException? Translate(Exception e, Reference name, bool push) => e switch
+    public static ImageException? Translate(Exception e, Reference name, bool push, RateLimit? limit = null) => e switch
     {
-        RegistryException r => OfRegistry(r, name, push),
+        RegistryException r => OfRegistry(r, name, push, limit),
         HttpRequestException h => new ImageException(ImageErrorKind.Unavailable, h.Message, h),
         HttpIOException h => new ImageException(ImageErrorKind.Unavailable, h.Message, h),
         _ => StoreErrors.Translate(e) ?? (e is IOException and not Linux.LinuxException ? new ImageException(ImageErrorKind.Unavailable, e.Message, e) : null),
     };
 
-    private static ImageException OfRegistry(RegistryException e, Reference name, bool push)
+    private static ImageException OfRegistry(RegistryException e, Reference name, bool push, RateLimit? limit)
     {
         var kind = e.Status switch
         {
@@ -31,9 +31,12 @@ internal static class RegistryErrorText
             (false, "MANIFEST_UNKNOWN", _) => $"manifest for {name.Familiar} not found: {e.Message}",
             (false, "NAME_UNKNOWN", _) => $"repository {name.FamiliarName} not found: {e.Message}",
             (false, null, HttpStatusCode.NotFound) => $"manifest for {name.Familiar} not found: manifest unknown",
-            (_, "TOOMANYREQUESTS", _) => $"toomanyrequests: {e.Message}",
+            (_, "TOOMANYREQUESTS", _) or (_, _, HttpStatusCode.TooManyRequests) =>
+                $"toomanyrequests: {WithoutCode(e.Message)}{(limit is null ? "" : $" ({limit})")}{(e.RetryAfter is { } wait ? $": try again in {wait.TotalSeconds:0} s" : "")}",
             _ => e.Message,
         };
         return new ImageException(kind, message, e);
     }
+
+    private static string WithoutCode(string message) => message.StartsWith("toomanyrequests: ", StringComparison.Ordinal) ? message["toomanyrequests: ".Length..] : message;
 }

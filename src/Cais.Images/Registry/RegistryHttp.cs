@@ -6,17 +6,20 @@ namespace Cais.Images.Registry;
 /// <summary>HTTP clients by host, with the certificates that the administrator laid down for it. Idle connections are soon closed.</summary>
 internal sealed class RegistryHttp(ImageStoreOptions options) : IDisposable
 {
-    private readonly Dictionary<(string Host, bool Insecure), HttpClient> _clients = [];
+    private readonly ProxyRule _proxies = new(options.HttpProxy, options.HttpsProxy, options.NoProxy);
+    private readonly Dictionary<(string Host, bool Insecure, string Certificates), HttpClient> _clients = [];
     private readonly Dictionary<string, string> _schemes = [];
     private readonly Lock _gate = new();
 
-    public HttpClient ClientFor(string host, bool allowInsecure)
+    public HttpClient ClientFor(RegistryEndpoint endpoint)
     {
+        var certificates = endpoint.Certificates is { } c ? string.Join('\n', [.. c.Authorities, .. c.Clients.Select(p => $"{p.Certificate}\t{p.Key}")]) : "";
+        var key = (endpoint.Host, endpoint.AllowInsecure, certificates);
         lock (_gate)
         {
-            if (!_clients.TryGetValue((host, allowInsecure), out var client))
+            if (!_clients.TryGetValue(key, out var client))
             {
-                _clients[(host, allowInsecure)] = client = Create(host, allowInsecure);
+                _clients[key] = client = Create(endpoint);
             }
 
             return client;
@@ -61,7 +64,7 @@ internal sealed class RegistryHttp(ImageStoreOptions options) : IDisposable
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             deadline.CancelAfter(TimeSpan.FromSeconds(10));
             using var request = new HttpRequestMessage(HttpMethod.Get, $"https://{endpoint.Host}/v2/");
-            using var answer = await ClientFor(endpoint.Host, allowInsecure: true)
+            using var answer = await ClientFor(endpoint)
                 .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token).ConfigureAwait(false);
             return true;
         }
@@ -71,7 +74,7 @@ internal sealed class RegistryHttp(ImageStoreOptions options) : IDisposable
         }
     }
 
-    private HttpClient Create(string host, bool allowInsecure)
+    private HttpClient Create(RegistryEndpoint endpoint)
     {
         var handler = new SocketsHttpHandler
         {
@@ -80,8 +83,12 @@ internal sealed class RegistryHttp(ImageStoreOptions options) : IDisposable
             ConnectTimeout = TimeSpan.FromSeconds(15),
             MaxAutomaticRedirections = 10,
             UseCookies = false,
+
+            // The daemon's own settings decide, not what .NET would find in the environment.
+            UseProxy = !_proxies.IsEmpty,
+            Proxy = _proxies.IsEmpty ? null : _proxies,
         };
-        AddCertificates(host, handler.SslOptions, allowInsecure);
+        AddCertificates(endpoint, handler.SslOptions);
         return new HttpClient(handler)
         {
             // Transfers may take hours; what must not is waiting for a sign of life, which callers limit themselves.
@@ -89,25 +96,26 @@ internal sealed class RegistryHttp(ImageStoreOptions options) : IDisposable
         };
     }
 
-    private void AddCertificates(string host, SslClientAuthenticationOptions tls, bool allowInsecure)
+    private void AddCertificates(RegistryEndpoint endpoint, SslClientAuthenticationOptions tls)
     {
         var roots = new X509Certificate2Collection();
         var own = new X509Certificate2Collection();
-        var directory = options.CertificateDirectories.Select(d => Path.Combine(d, host)).FirstOrDefault(Directory.Exists);
-        if (directory is not null)
+        try
         {
-            foreach (var file in Directory.EnumerateFiles(directory, "*.crt"))
+            var (authorities, clients) = endpoint.Certificates ?? FromDirectory(endpoint.Host);
+            foreach (var file in authorities)
             {
                 roots.ImportFromPemFile(file);
             }
 
-            foreach (var file in Directory.EnumerateFiles(directory, "*.cert"))
+            foreach (var (certificate, key) in clients)
             {
-                var key = Path.ChangeExtension(file, ".key");
-                own.Add(File.Exists(key)
-                    ? X509Certificate2.CreateFromPemFile(file, key)
-                    : throw new ImageException(ImageErrorKind.InvalidArgument, $"missing key {Path.GetFileName(key)} for client certificate {Path.GetFileName(file)} in {directory}"));
+                own.Add(X509Certificate2.CreateFromPemFile(certificate, key));
             }
+        }
+        catch (Exception e) when (e is System.Security.Cryptography.CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            throw new ImageException(ImageErrorKind.InvalidArgument, $"the certificates for {endpoint.Host} cannot be read: {e.Message}", e);
         }
 
         if (own.Count > 0)
@@ -115,7 +123,7 @@ internal sealed class RegistryHttp(ImageStoreOptions options) : IDisposable
             tls.ClientCertificates = own;
         }
 
-        if (allowInsecure)
+        if (endpoint.AllowInsecure)
         {
 #pragma warning disable CA5359 // What "insecure registry" means: the administrator said so, or it is this machine itself. Content is verified by digest.
             tls.RemoteCertificateValidationCallback = (_, _, _, _) => true;
@@ -141,5 +149,26 @@ internal sealed class RegistryHttp(ImageStoreOptions options) : IDisposable
                 return chain.Build(leaf);
             };
         }
+    }
+
+    /// <summary>Docker's layout: every <c>*.crt</c> is an authority, every <c>*.cert</c> a certificate of ours with a <c>*.key</c> beside it.</summary>
+    private HostCertificates FromDirectory(string host)
+    {
+        var directory = options.CertificateDirectories.Select(d => Path.Combine(d, host)).FirstOrDefault(Directory.Exists);
+        if (directory is null)
+        {
+            return new HostCertificates([], []);
+        }
+
+        var clients = new List<(string, string)>();
+        foreach (var file in Directory.EnumerateFiles(directory, "*.cert").Order(StringComparer.Ordinal))
+        {
+            var key = Path.ChangeExtension(file, ".key");
+            clients.Add(File.Exists(key)
+                ? (file, key)
+                : throw new ImageException(ImageErrorKind.InvalidArgument, $"missing key {Path.GetFileName(key)} for client certificate {Path.GetFileName(file)} in {directory}"));
+        }
+
+        return new HostCertificates([.. Directory.EnumerateFiles(directory, "*.crt").Order(StringComparer.Ordinal)], clients);
     }
 }

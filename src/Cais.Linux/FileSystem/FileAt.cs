@@ -146,6 +146,16 @@ public static unsafe class FileAt
         }
     }
 
+    /// <summary>renameat2(2) with RENAME_EXCHANGE: each gets the other's place, with no moment in between.</summary>
+    public static int Exchange(int oneDirectory, ReadOnlySpan<byte> one, int otherDirectory, ReadOnlySpan<byte> other)
+    {
+        fixed (byte* source = Terminated(one))
+        fixed (byte* path = Terminated(other))
+        {
+            return Result(FileSystemCalls.renameat2(oneDirectory, source, otherDirectory, path, 2));
+        }
+    }
+
     public static int ChangeOwner(int directory, ReadOnlySpan<byte> name, uint uid, uint gid)
     {
         fixed (byte* path = Terminated(name))
@@ -250,7 +260,10 @@ public static unsafe class FileAt
             new TimeSpec(buffer.ModifySeconds, buffer.ModifyNanoseconds),
             buffer.RdevMajor,
             buffer.RdevMinor,
-            MakeDevice(buffer.DevMajor, buffer.DevMinor));
+            MakeDevice(buffer.DevMajor, buffer.DevMinor))
+        {
+            IsMountRoot = (buffer.Attributes & 0x2000) != 0,
+        };
         return result;
     }
 

@@ -29,6 +29,9 @@ public readonly record struct FileStatus(
     uint DeviceMinor,
     ulong FileSystem)
 {
+    /// <summary>Whether something is mounted here, this being its root (STATX_ATTR_MOUNT_ROOT, Linux 5.8).</summary>
+    public bool IsMountRoot { get; init; }
+
     /// <summary>Overlay's mark for a deleted name: a character device 0/0 (kernel, filesystems/overlayfs.rst).</summary>
     public bool IsWhiteout => Kind == FileKind.CharacterDevice && DeviceMajor == 0 && DeviceMinor == 0;
 }

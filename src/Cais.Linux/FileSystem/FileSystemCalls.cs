@@ -114,6 +114,7 @@ public readonly record struct TimeSpec(long Seconds, long Nanoseconds)
 internal struct StatxBuffer
 {
     [FieldOffset(0)] public uint Mask;
+    [FieldOffset(8)] public ulong Attributes;
     [FieldOffset(16)] public uint Links;
     [FieldOffset(20)] public uint Uid;
     [FieldOffset(24)] public uint Gid;

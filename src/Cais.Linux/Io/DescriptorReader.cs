@@ -4,6 +4,9 @@ namespace Cais.Linux.Io;
 /// <returns>False to hear nothing more until <see cref="DescriptorReader.Resume"/>.</returns>
 public delegate bool DataHandler(ReadOnlySpan<byte> data);
 
+/// <summary>Takes bytes out of a descriptor in a way of its own; answers as <see cref="Descriptors.TryRead"/>.</summary>
+public delegate int ReadOperation(FileDescriptor fd, Span<byte> buffer);
+
 /// <summary>
 /// Reads a pipe, FIFO, socket or pseudo-terminal as data arrive, on the loop's thread and through the loop's one buffer: an idle stream
 /// costs no memory. Owns the descriptor, which must be non-blocking.
@@ -15,11 +18,13 @@ public sealed class DescriptorReader : IDisposable
     private readonly DataHandler _onData;
     private readonly Action<Exception?> _onEnd;
     private readonly IoWatch _watch;
+    private readonly ReadOperation _read;
     private bool _polls;
     private bool _done;
 
-    private DescriptorReader(EventLoop loop, FileDescriptor fd, DataHandler onData, Action<Exception?> onEnd)
+    private DescriptorReader(EventLoop loop, FileDescriptor fd, DataHandler onData, Action<Exception?> onEnd, ReadOperation? read)
     {
+        _read = read ?? Descriptors.TryRead;
         _loop = loop;
         _fd = fd;
         _onData = onData;
@@ -36,10 +41,11 @@ public sealed class DescriptorReader : IDisposable
     /// For a FIFO: true waits for the first writer; false takes a FIFO without writers as ended, once what it still holds is read. The
     /// second is right for a FIFO whose writer may have come and gone before this process opened it.
     /// </param>
+    /// <param name="read">How to read; null reads.</param>
     public static DescriptorReader Start(
-        EventLoop loop, FileDescriptor fd, DataHandler onData, Action<Exception?> onEnd, bool writerMayComeLater = true)
+        EventLoop loop, FileDescriptor fd, DataHandler onData, Action<Exception?> onEnd, bool writerMayComeLater = true, ReadOperation? read = null)
     {
-        var reader = new DescriptorReader(loop, fd, onData, onEnd);
+        var reader = new DescriptorReader(loop, fd, onData, onEnd, read);
         // A FIFO whose writers had all gone before it was opened reports no hang-up, however long one waits: only reading it tells.
         reader._polls = !writerMayComeLater;
         loop.Post(reader.Continue);
@@ -84,7 +90,7 @@ public sealed class DescriptorReader : IDisposable
         Exception? failure = null;
         try
         {
-            var count = Descriptors.TryRead(_fd, _loop.Scratch);
+            var count = _read(_fd, _loop.Scratch);
             if (count > 0)
             {
                 var more = _onData(_loop.Scratch[..count]);

@@ -159,6 +159,24 @@ public sealed class RouteBatch
         Buffer.PutInt32(LinkAttribute.Mtu, mtu);
     }
 
+    /// <summary>Puts an interface into another namespace, under another name; it is down there.</summary>
+    public void MoveLink(int index, string name, FileDescriptor target, string newName)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        Begin(RouteMessage.NewLink, NetlinkFlags.None, $"move interface {name}");
+        Buffer.Header(new LinkHeader { Index = index, Flags = 0, Change = Up });
+        Buffer.PutString(LinkAttribute.Name, newName);
+        Buffer.PutInt32(LinkAttribute.NamespaceFd, target.Number);
+    }
+
+    public void SetHardwareAddress(int index, string name, PhysicalAddress mac)
+    {
+        ArgumentNullException.ThrowIfNull(mac);
+        Begin(RouteMessage.NewLink, NetlinkFlags.None, $"set hardware address of {name}");
+        Buffer.Header(new LinkHeader { Index = index });
+        Buffer.Put(LinkAttribute.Address, mac.GetAddressBytes());
+    }
+
     /// <summary>Makes an interface a port of a bridge, or of none with master 0.</summary>
     public void SetMaster(int index, string name, int master)
     {

@@ -40,6 +40,12 @@ internal sealed class AddressBlock
 
     public AddressFamily Family => Subnet.BaseAddress.AddressFamily;
 
+    /// <summary>Addresses of the subnet that nobody can get: given out, or reserved.</summary>
+    public UInt128 InUse => (UInt128)_taken.Count;
+
+    /// <summary>Addresses of the range that are free.</summary>
+    public UInt128 Available => _last - _first + 1 - (UInt128)_taken.Count(n => n >= _first && n <= _last);
+
     /// <summary>Takes the lowest free address of the range; null when there is none.</summary>
     public IPAddress? TakeNext()
     {

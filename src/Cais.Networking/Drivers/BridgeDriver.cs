@@ -13,7 +13,9 @@ namespace Cais.Networking.Drivers;
 /// A bridge on the host, one veth pair per container. The kernel is asked for everything a container needs in three sends: the pair with its
 /// far end already in the namespace, the bridge's forwarding entry, and addresses inside.
 /// </summary>
-internal sealed class BridgeDriver(HostKernel host) : INetworkDriver
+/// <param name="host">The host.</param>
+/// <param name="routeLoopback">Whether 127.0.0.1 leads to published ports in the kernel; if not, somebody relays.</param>
+internal sealed class BridgeDriver(HostKernel host, bool routeLoopback) : INetworkDriver
 {
     public string HostInterface(Network network) => network.BridgeName!;
 
@@ -45,7 +47,7 @@ internal sealed class BridgeDriver(HostKernel host) : INetworkDriver
         }
 
         // For connections from 127.0.0.1 to published ports; the packet filter keeps the way back closed.
-        Sysctl.Write($"ipv4/conf/{name}/route_localnet", "1");
+        Sysctl.Write($"ipv4/conf/{name}/route_localnet", routeLoopback ? "1" : "0");
         if (!link.IsUp)
         {
             host.Batch.SetUp(link.Index, name);

@@ -34,7 +34,12 @@ internal sealed record BridgeSettings
     public const string Mode6Option = "com.docker.network.bridge.gateway_mode_ipv6";
     public const string InhibitOption = "com.docker.network.bridge.inhibit_ipv4";
 
+    public const string TrustedOption = "com.docker.network.bridge.trusted_host_interfaces";
+
     public string? BridgeName { get; init; }
+
+    /// <summary>Interfaces of the host from which containers may be reached by their own addresses.</summary>
+    public IReadOnlyList<string> TrustedInterfaces { get; init; } = [];
 
     public bool Masquerade { get; init; } = true;
 
@@ -71,6 +76,7 @@ internal sealed record BridgeSettings
             InterfacePrefix = string.IsNullOrEmpty(prefix) ? "eth" : prefix.Length <= 12 ? CheckedName(prefix) : throw Invalid(PrefixOption, prefix),
             Mode4 = Mode(options, Mode4Option),
             Mode6 = Mode(options, Mode6Option),
+            TrustedInterfaces = [.. (options.GetValueOrDefault(TrustedOption) ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries).Select(CheckedName)],
             InhibitIPv4 = Boolean(options, InhibitOption, false),
         };
     }

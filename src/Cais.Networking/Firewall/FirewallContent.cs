@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using Cais.Networking.Drivers;
 
 namespace Cais.Networking.Firewall;
 
@@ -17,6 +19,19 @@ internal sealed record FirewallNetwork(string Key, string Name, string Bridge, I
 
     /// <summary>Whether what goes out gets the host's address.</summary>
     public bool Masquerade { get; init; } = true;
+
+    /// <summary>How IPv4 packets get in and out.</summary>
+    public GatewayMode Mode4 { get; init; }
+
+    /// <summary>How IPv6 packets get in and out.</summary>
+    public GatewayMode Mode6 { get; init; }
+
+    /// <summary>Interfaces of the host from which every port of every container may be reached.</summary>
+    public IReadOnlyList<string> Trusted { get; init; } = [];
+
+    /// <summary>The subnets whose packets get the host's address on their way out.</summary>
+    public IEnumerable<IPNetwork> Translated =>
+        Subnets.Where(s => (s.BaseAddress.AddressFamily == AddressFamily.InterNetwork ? Mode4 : Mode6) is GatewayMode.Nat or GatewayMode.NatUnprotected);
 
     public string ToChain => $"to_{Key}";
 

@@ -89,7 +89,7 @@ internal sealed class FirewallKeeper(HostKernel host, NetworkOptions options)
         _batch.Clear();
         var chains = host.Filter.Chains(FirewallTable.Family, FirewallTable.Name);
         var sets = host.Filter.Sets(FirewallTable.Family, FirewallTable.Name);
-        FirewallTable.Rebuild(_batch, chains, sets, _networks.Values, _ports, GuardForwarding, anew);
+        FirewallTable.Rebuild(_batch, chains, sets, _networks.Values, _ports, GuardForwarding, options.UserlandProxy == true, anew);
         host.Filter.Execute(_batch);
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Cais.Linux.Netlink;
+using Cais.Networking.Drivers;
 
 namespace Cais.Networking.Firewall;
 
@@ -53,6 +54,7 @@ internal static class FirewallTable
     /// <param name="networks">All bridge networks.</param>
     /// <param name="ports">All published ports.</param>
     /// <param name="guardForwarding">Whether to drop what is forwarded between interfaces that are not ours.</param>
+    /// <param name="relayLoopback">Whether connections to the loopback network are left to the holders of the ports.</param>
     /// <param name="anew">Whether to make even those anew that are there: after another version, or another hand, made them differently.</param>
     public static void Rebuild(
         NftBatch batch,
@@ -61,6 +63,7 @@ internal static class FirewallTable
         IReadOnlyCollection<FirewallNetwork> networks,
         IReadOnlyCollection<PublishedPort> ports,
         bool guardForwarding,
+        bool relayLoopback,
         bool anew)
     {
         batch.AddTable();
@@ -77,7 +80,7 @@ internal static class FirewallTable
             batch.DeleteSet(set);
         }
 
-        AddSkeleton(batch, guardForwarding);
+        AddSkeleton(batch, guardForwarding, relayLoopback);
         foreach (var network in networks)
         {
             AddNetwork(batch, network);
@@ -100,6 +103,12 @@ internal static class FirewallTable
         if (!network.Internal)
         {
             batch.AddRule(network.ToChain, r => r.DestinationTranslated().Verdict(NftVerdict.Accept), "published");
+            foreach (var trusted in network.Trusted)
+            {
+                batch.AddRule(network.ToChain, r => r.IncomingInterface(trusted).Verdict(NftVerdict.Accept), "trusted interface");
+            }
+
+            AddModes(batch, network);
             foreach (var family in Families)
             {
                 batch.AddRule(
@@ -132,9 +141,26 @@ internal static class FirewallTable
 
         // A container that reaches a neighbour (or itself) by the host's address must see the answer come from there.
         batch.AddRule(network.MasqueradeChain, r => r.DestinationTranslated().Masquerade(), "to its own published ports");
-        foreach (var subnet in network.Subnets)
+        foreach (var subnet in network.Translated)
         {
             batch.AddElements(FamilyOf(subnet.BaseAddress).Masquerade, Interval(subnet, NftVerdict.Jump(network.MasqueradeChain)));
+        }
+    }
+
+    /// <summary>What the gateway mode of a family lets in besides published ports.</summary>
+    private static void AddModes(NftBatch batch, FirewallNetwork network)
+    {
+        const byte icmp = 1, icmpV6 = 58;
+        foreach (var (family, mode, echo) in (ReadOnlySpan<(NftFamily, GatewayMode, byte)>)[(NftFamily.IPv4, network.Mode4, icmp), (NftFamily.IPv6, network.Mode6, icmpV6)])
+        {
+            if (mode == GatewayMode.NatUnprotected)
+            {
+                batch.AddRule(network.ToChain, r => r.IsFamily(family).Verdict(NftVerdict.Accept), "gateway mode nat-unprotected");
+            }
+            else if (mode == GatewayMode.Routed)
+            {
+                batch.AddRule(network.ToChain, r => r.IsFamily(family).TransportIs(echo).Verdict(NftVerdict.Accept), "gateway mode routed");
+            }
         }
     }
 
@@ -153,7 +179,7 @@ internal static class FirewallTable
             return;
         }
 
-        foreach (var subnet in network.Subnets)
+        foreach (var subnet in network.Translated)
         {
             batch.DeleteElements(FamilyOf(subnet.BaseAddress).Masquerade, Interval(subnet, null));
         }
@@ -166,7 +192,7 @@ internal static class FirewallTable
 
     public static void RemovePorts(NftBatch batch, IReadOnlyCollection<PublishedPort> ports) => Ports(batch.DeleteElements, ports, values: false);
 
-    private static void AddSkeleton(NftBatch batch, bool guardForwarding)
+    private static void AddSkeleton(NftBatch batch, bool guardForwarding, bool relayLoopback)
     {
         batch.AddChain(UserPublished);
         batch.AddChain(UserForward);
@@ -214,6 +240,11 @@ internal static class FirewallTable
 
         // The kernel cannot send from ::1 to another interface (there is no route_localnet for IPv6): those reach the port's holder.
         batch.AddRule(NatOutput, r => r.Destination(LoopbackV6).Verdict(NftVerdict.Return));
+        if (relayLoopback)
+        {
+            batch.AddRule(NatOutput, r => r.Destination(Loopback).Verdict(NftVerdict.Return), "left to the proxy");
+        }
+
         batch.AddRule(NatOutput, r => r.DestinationIsLocal().Verdict(NftVerdict.Jump(Publish)));
 
         batch.AddBaseChain(FilterForward, "filter", NftHook.Forward, 0);

@@ -21,6 +21,9 @@ public sealed record Network
     /// <summary>Whether the interface on the host (bridge, or parent of macvlan) was made for this network, and goes with it.</summary>
     public bool OwnsBridge { get; init; }
 
+    /// <summary>The address pools that a plugin has given; null where the addresses are our own.</summary>
+    public IReadOnlyList<RemotePool>? RemotePools { get; init; }
+
     /// <summary><c>bridge</c>, <c>host</c> and <c>none</c>, which cannot be removed.</summary>
     public bool IsBuiltIn => Name is "bridge" or "host" or "none";
 

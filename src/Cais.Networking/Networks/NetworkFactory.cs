@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Cais.Networking.Addresses;
 using Cais.Networking.Drivers;
+using Cais.Networking.Plugins;
 
 namespace Cais.Networking.Networks;
 
@@ -27,6 +28,16 @@ internal sealed class NetworkFactory(SubnetPools pools, IPNetwork uniqueLocal)
             throw new NetworkException(NetworkError.Conflict, $"network with name {spec.Name} already exists");
         }
 
+        if (spec.ConfigOnly)
+        {
+            return Configuration(spec);
+        }
+
+        if (!spec.EnableIPv4 && !spec.EnableIPv6 && spec.IpamDriver != "null")
+        {
+            throw new NetworkException(NetworkError.InvalidParameter, "IPv4 or IPv6 must be enabled");
+        }
+
         var options = new Dictionary<string, string>(defaults ?? new Dictionary<string, string>());
         foreach (var (key, value) in spec.Options)
         {
@@ -34,8 +45,13 @@ internal sealed class NetworkFactory(SubnetPools pools, IPNetwork uniqueLocal)
         }
 
         var settings = BridgeSettings.Parse(options);
+        if (!spec.Internal && (settings.Mode4 == GatewayMode.Isolated || settings.Mode6 == GatewayMode.Isolated))
+        {
+            throw new NetworkException(NetworkError.InvalidParameter, "gateway mode 'isolated' can only be used for an internal network");
+        }
+
         var id = NewId();
-        var inUse = others.SelectMany(o => o.Spec.Ipam).Select(p => p.Subnet).OfType<IPNetwork>().ToList();
+        var inUse = others.Where(o => !o.Spec.ConfigOnly).SelectMany(o => o.Spec.Ipam).Select(p => p.Subnet).OfType<IPNetwork>().ToList();
         var ipam = FillPools(spec, inUse, hostRoutes);
         var bridge = spec.Driver is "bridge" or "overlay" ? settings.BridgeName ?? $"br-{id[..12]}" : null;
         if (bridge is not null && others.FirstOrDefault(o => o.BridgeName == bridge) is { } owner)
@@ -52,6 +68,61 @@ internal sealed class NetworkFactory(SubnetPools pools, IPNetwork uniqueLocal)
             Spec = spec with { Ipam = ipam, Options = options },
             BridgeName = bridge,
             Mtu = settings.Mtu is { } mtu and not 0 ? mtu : spec.Driver == "overlay" ? OverlayDriver.DefaultMtu : 1500,
+        };
+    }
+
+    /// <summary>A network that is settings alone: kept as asked for, checked when another one takes them.</summary>
+    private static Network Configuration(NetworkSpec spec)
+    {
+        if (spec.ConfigFrom is { Length: > 0 })
+        {
+            throw new NetworkException(NetworkError.Forbidden, "a configuration network cannot depend on another configuration network");
+        }
+
+        return spec.Internal || spec.Attachable
+            ? throw new NetworkException(
+                NetworkError.Forbidden,
+                "configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.")
+            : new Network { Id = NewId(), Created = DateTimeOffset.UtcNow, Spec = spec with { Driver = "null" } };
+    }
+
+    /// <summary>Takes the settings of the network that it names, if it names one.</summary>
+    /// <exception cref="NetworkException">There is none of that name, or both say something.</exception>
+    public static NetworkSpec Resolve(NetworkSpec spec, IReadOnlyCollection<Network> others) =>
+        spec is { ConfigFrom: { Length: > 0 } source, ConfigOnly: false } ? Configured(spec, others.FirstOrDefault(o => o.Name == source || o.Id == source), source) : spec;
+
+    private static NetworkSpec Configured(NetworkSpec spec, Network? source, string name)
+    {
+        if (source is null)
+        {
+            throw new NetworkException(NetworkError.NotFound, $"configuration network \"{name}\" does not exist");
+        }
+
+        if (!source.Spec.ConfigOnly)
+        {
+            throw new NetworkException(NetworkError.Forbidden, $"network \"{name}\" is not a configuration network");
+        }
+
+        if (spec.Options.Count > 0)
+        {
+            throw new NetworkException(NetworkError.Forbidden, "network driver options are not supported if the network depends on a configuration network");
+        }
+
+        if (spec.Ipam.Count > 0 || spec.IpamOptions.Count > 0 || spec.IpamDriver != "default" || spec.EnableIPv6 || !spec.EnableIPv4 || spec.Labels.Count > 0)
+        {
+            throw new NetworkException(NetworkError.Forbidden, "user specified configurations are not supported if the network depends on a configuration network");
+        }
+
+        return spec with
+        {
+            ConfigFrom = source.Name,
+            EnableIPv4 = source.Spec.EnableIPv4,
+            EnableIPv6 = source.Spec.EnableIPv6,
+            IpamDriver = source.Spec.IpamDriver,
+            IpamOptions = source.Spec.IpamOptions,
+            Ipam = source.Spec.Ipam,
+            Options = source.Spec.Options,
+            Labels = source.Spec.Labels,
         };
     }
 
@@ -132,7 +203,7 @@ internal sealed class NetworkFactory(SubnetPools pools, IPNetwork uniqueLocal)
             {
                 pool = pool with { Subnet = Choose(AddressFamily.InterNetwork, [.. inUse, .. hostRoutes]) };
             }
-            else if (inUse.Any(used => used.Overlaps(pool.Subnet.Value)))
+            else if (!RemoteNetworks.IsRemoteAddresses(spec.IpamDriver) && inUse.Any(used => used.Overlaps(pool.Subnet.Value)))
             {
                 throw new NetworkException(NetworkError.Forbidden, "invalid pool request: Pool overlaps with other one on this address space");
             }
@@ -159,7 +230,7 @@ internal sealed class NetworkFactory(SubnetPools pools, IPNetwork uniqueLocal)
     /// <summary>A free subnet.</summary>
     /// <exception cref="NetworkException">Exhausted.</exception>
     public IPNetwork Choose(AddressFamily family, IReadOnlyCollection<Network> others, IReadOnlyCollection<IPNetwork> hostRoutes) =>
-        Choose(family, [.. others.SelectMany(o => o.Spec.Ipam).Select(p => p.Subnet).OfType<IPNetwork>(), .. hostRoutes]);
+        Choose(family, [.. others.Where(o => !o.Spec.ConfigOnly).SelectMany(o => o.Spec.Ipam).Select(p => p.Subnet).OfType<IPNetwork>(), .. hostRoutes]);
 
     private IPNetwork Choose(AddressFamily family, IReadOnlyCollection<IPNetwork> inUse) =>
         pools.Choose(family, inUse, uniqueLocal)

@@ -22,10 +22,13 @@ public sealed record NetworkSpec
     /// <summary>Whether standalone containers may join a cluster-wide network; kept and reported.</summary>
     public bool Attachable { get; init; }
 
-    /// <summary>Provides the swarm routing mesh; kept and reported.</summary>
-    public bool Ingress { get; init; }
+    /// <summary>Only a set of settings for other networks: nobody can join it.</summary>
+    public bool ConfigOnly { get; init; }
 
-    /// <summary>The address driver; only <c>default</c> and <c>null</c> exist.</summary>
+    /// <summary>The network of settings alone that this one takes its settings from, or null.</summary>
+    public string? ConfigFrom { get; init; }
+
+    /// <summary>The address driver: <c>default</c>, <c>null</c> or a plugin.</summary>
     public string IpamDriver { get; init; } = "default";
 
     public IReadOnlyDictionary<string, string> IpamOptions { get; init; } = new Dictionary<string, string>();
@@ -38,6 +41,12 @@ public sealed record NetworkSpec
 
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 }
+
+/// <summary>How full a subnet is.</summary>
+/// <param name="Subnet">Which.</param>
+/// <param name="InUse">Addresses that are given out or reserved.</param>
+/// <param name="Available">Addresses that are still given out by themselves.</param>
+public sealed record SubnetUse(IPNetwork Subnet, UInt128 InUse, UInt128 Available);
 
 /// <summary>One address pool of a network.</summary>
 /// <param name="Subnet">The pool. In a request null takes one from the daemon's default pools.</param>

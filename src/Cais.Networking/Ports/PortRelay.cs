@@ -8,9 +8,9 @@ namespace Cais.Networking.Ports;
 /// Carries connections that packet translation cannot: from ::1, which the kernel lets no other interface see, and from IPv6 to containers
 /// that have IPv4 only. They arrive at the socket that holds the port. Nothing else comes here, so it costs nothing else anything.
 /// </summary>
-/// <param name="target">Where the port leads now; null when nowhere.</param>
+/// <param name="target">Where the port leads now for that client; null when nowhere.</param>
 /// <param name="open">Makes a socket in the host's namespace.</param>
-internal sealed class PortRelay(Func<PortBinding, IPEndPoint?> target, Func<AddressFamily, SocketType, ProtocolType, Task<Socket>> open)
+internal sealed class PortRelay(Func<PortBinding, IPAddress, IPEndPoint?> target, Func<AddressFamily, SocketType, ProtocolType, Task<Socket>> open)
 {
     private const int BufferSize = 64 * 1024;
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(10);
@@ -70,7 +70,7 @@ internal sealed class PortRelay(Func<PortBinding, IPEndPoint?> target, Func<Addr
         {
             try
             {
-                if (target(binding) is not { } endpoint)
+                if (client.RemoteEndPoint is not IPEndPoint peer || target(binding, peer.Address) is not { } endpoint)
                 {
                     client.Close(0);
                     return;

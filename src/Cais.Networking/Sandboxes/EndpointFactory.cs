@@ -18,9 +18,14 @@ internal static class EndpointFactory
     /// <param name="interfaces">Names that are in use inside already.</param>
     public static Endpoint Create(NetworkState network, EndpointSpec spec, SandboxSpec sandbox, IReadOnlyCollection<string> interfaces)
     {
+        if (network.Network.Spec.ConfigOnly)
+        {
+            throw new NetworkException(NetworkError.Forbidden, $"cannot create endpoint on configuration-only network {network.Network.Name}");
+        }
+
         var endpoint = new Endpoint
         {
-            Id = NetworkFactory.NewId(),
+            Id = spec.Remote?.EndpointId ?? NetworkFactory.NewId(),
             NetworkId = network.Network.Id,
             NetworkName = network.Network.Name,
             ContainerId = sandbox.ContainerId,
@@ -34,11 +39,16 @@ internal static class EndpointFactory
         }
 
         RefuseFixedAddressesInDefaultBridge(network, spec);
+        if (spec.Remote is { } remote)
+        {
+            return WithRemote(network, remote, endpoint, interfaces);
+        }
+
         endpoint = TakeAddresses(network, spec, endpoint);
         return endpoint with
         {
             InterfaceName = FreeName(spec, network.Settings.InterfacePrefix, interfaces),
-            HostInterfaceName = $"veth{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))[..7]}",
+            HostInterfaceName = NewHostInterface(),
             MacAddress = spec.MacAddress ?? MacFor(endpoint.IPv4Address),
         };
     }
@@ -65,6 +75,31 @@ internal static class EndpointFactory
         }
 
         return [.. names.Where(n => n.Length > 0).Distinct(StringComparer.OrdinalIgnoreCase)];
+    }
+
+    private static string NewHostInterface() => $"veth{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))[..7]}";
+
+    /// <summary>Addresses and names are the plugins' where they have said something.</summary>
+    private static Endpoint WithRemote(NetworkState network, RemoteEndpoint remote, Endpoint endpoint, IReadOnlyCollection<string> interfaces)
+    {
+        var isBridge = network.HasBridge;
+        if (remote.InterfaceName is { } name && interfaces.Contains(name))
+        {
+            throw new NetworkException(NetworkError.Conflict, $"interface name {name} is in use in the container already");
+        }
+
+        return endpoint with
+        {
+            IPv4Address = remote.IPv4Address,
+            IPv4PrefixLength = remote.IPv4PrefixLength,
+            IPv4Gateway = remote.IPv4Gateway,
+            IPv6Address = remote.IPv6Address,
+            IPv6PrefixLength = remote.IPv6PrefixLength,
+            IPv6Gateway = remote.IPv6Gateway,
+            InterfaceName = remote.InterfaceName ?? FreeName(endpoint.Spec, remote.InterfacePrefix ?? network.Settings.InterfacePrefix, interfaces),
+            HostInterfaceName = isBridge ? NewHostInterface() : null,
+            MacAddress = remote.MacAddress ?? MacFor(remote.IPv4Address),
+        };
     }
 
     private static void RefuseFixedAddressesInDefaultBridge(NetworkState network, EndpointSpec spec)

@@ -26,6 +26,9 @@ public sealed record EndpointSpec
     /// <summary>The network with the highest one gives the default route; ties go by name.</summary>
     public int GatewayPriority { get; init; }
 
+    /// <summary>What plugins have said; for the controller alone to fill in.</summary>
+    public RemoteEndpoint? Remote { get; init; }
+
     /// <summary>Endpoint options by Docker's names, such as <c>com.docker.network.endpoint.sysctls</c>.</summary>
     public IReadOnlyDictionary<string, string> Options { get; init; } = new Dictionary<string, string>();
 }

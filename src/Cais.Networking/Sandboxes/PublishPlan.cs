@@ -17,7 +17,7 @@ internal static class PublishPlan
         IReadOnlyList<Endpoint> endpoints,
         NetworkTable networks,
         IPAddress? defaultBinding,
-        bool hostHasIPv6)
+        bool relaysV6)
     {
         var taken = new List<HeldPort>();
         var (v4, v6) = Targets(endpoints, networks);
@@ -28,7 +28,7 @@ internal static class PublishPlan
         {
             foreach (var request in spec.Ports)
             {
-                var addresses = HostAddresses(request, v4, v6, networks, defaultBinding, hostHasIPv6);
+                var addresses = HostAddresses(request, v4, v6, networks, defaultBinding, relaysV6);
                 if (addresses.Count > 0)
                 {
                     taken.AddRange(ports.Take(request, addresses, context));
@@ -98,8 +98,8 @@ internal static class PublishPlan
         return (EndpointFactory.Gateway(bridged, AddressFamily.InterNetwork), EndpointFactory.Gateway(bridged, AddressFamily.InterNetworkV6));
     }
 
-    private static bool CanRelay(PortRequest request, Endpoint? v4, Endpoint? v6, NetworkTable networks, bool hostHasIPv6) =>
-        hostHasIPv6 && v6 is null && request.Protocol == PortProtocol.Tcp && v4 is not null && Mode(v4, networks, ipv4: true) is not GatewayMode.Routed;
+    private static bool CanRelay(PortRequest request, Endpoint? v4, Endpoint? v6, NetworkTable networks, bool relaysV6) =>
+        relaysV6 && v6 is null && request.Protocol is PortProtocol.Tcp or PortProtocol.Udp && v4 is not null && Mode(v4, networks, ipv4: true) is not GatewayMode.Routed;
 
     private static GatewayMode Mode(Endpoint endpoint, NetworkTable networks, bool ipv4)
     {
@@ -107,7 +107,7 @@ internal static class PublishPlan
         return ipv4 ? settings.Mode4 : settings.Mode6;
     }
 
-    private static List<IPAddress> HostAddresses(PortRequest request, Endpoint? v4, Endpoint? v6, NetworkTable networks, IPAddress? defaultBinding, bool hostHasIPv6)
+    private static List<IPAddress> HostAddresses(PortRequest request, Endpoint? v4, Endpoint? v6, NetworkTable networks, IPAddress? defaultBinding, bool relaysV6)
     {
         var addresses = new List<IPAddress>(2);
         var wanted = request.HostAddress ?? (v4 is null ? null : networks.Get(v4.NetworkId).Settings.HostBinding) ?? defaultBinding;
@@ -124,7 +124,7 @@ internal static class PublishPlan
 
         // Without an IPv6 address inside, the holder of the port relays: streams only.
         var inside6 = v6 is not null && Mode(v6, networks, ipv4: false) is not GatewayMode.Routed;
-        if ((inside6 || CanRelay(request, v4, v6, networks, hostHasIPv6)) && (wanted is null || wanted.AddressFamily == AddressFamily.InterNetworkV6))
+        if ((inside6 || CanRelay(request, v4, v6, networks, relaysV6)) && (wanted is null || wanted.AddressFamily == AddressFamily.InterNetworkV6))
         {
             addresses.Add(wanted ?? IPAddress.IPv6Any);
         }

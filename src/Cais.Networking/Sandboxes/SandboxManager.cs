@@ -45,7 +45,9 @@ internal sealed class SandboxManager(
     public bool HasInterface(string hostInterface) =>
         _records.Values.Any(r => r.Sandbox.Endpoints.Any(e => e.HostInterfaceName == hostInterface));
 
-    public Sandbox Create(SandboxSpec spec)
+    /// <param name="spec">The container.</param>
+    /// <param name="ready">A namespace for it, or null for one from the pool. Owned from here.</param>
+    public Sandbox Create(SandboxSpec spec, SandboxNamespace? ready = null)
     {
         Destroy(spec.ContainerId);
         var endpoints = new List<Endpoint>();
@@ -62,8 +64,8 @@ internal sealed class SandboxManager(
                 endpoints.Add(endpoint);
             }
 
-            held = PublishPlan.Take(ports, spec, endpoints, networks, options.DefaultBindingAddress, _hostHasIPv6);
-            using var target = endpoints.Any(e => e.NetworkName == "host") ? null : pool.Take(host.Thread);
+            held = PublishPlan.Take(ports, spec, endpoints, networks, options.DefaultBindingAddress, _hostHasIPv6 && options.UserlandProxy != false);
+            using var target = endpoints.Any(e => e.NetworkName == "host") ? null : ready ?? pool.Take(host.Thread);
             sandbox = new Sandbox
             {
                 Id = NetworkFactory.NewId(),
@@ -229,8 +231,18 @@ internal sealed class SandboxManager(
             using var target = SandboxNamespace.Open(host.Thread, record.Sandbox.NamespacePath!);
             var inside = new RouteBatch();
 
-            // A pair is gone with its other end; other kinds are not.
-            inside.DeleteLink(endpoint.InterfaceName);
+            if (endpoint.Spec.Remote?.SourceInterface is { } source && target.Route.FindLink(endpoint.InterfaceName) is { } link)
+            {
+                // The plugin gets its interface back.
+                using var here = NetworkNamespace.OpenCurrent();
+                inside.MoveLink(link.Index, endpoint.InterfaceName, here, source);
+            }
+            else
+            {
+                // A pair is gone with its other end; other kinds are not.
+                inside.DeleteLink(endpoint.InterfaceName);
+            }
+
             target.Route.Execute(inside, Errno.ENODEV);
             var links = target.Route.Links();
             AddDefaultRoutes(inside, after, e => links.FirstOrDefault(l => l.Name == e.InterfaceName)?.Index ?? 0);
@@ -385,13 +397,31 @@ internal sealed class SandboxManager(
     }
 
     /// <summary>Serves what arrives at the socket that holds a port, for as long as it is held.</summary>
-    private void Relay(string containerId, HeldPort held) => _ = new PortRelay(binding => RelayTarget(containerId, binding), host.Thread.OpenSocket).ServeAsync(held);
+    private void Relay(string containerId, HeldPort held)
+    {
+        var relaysV4 = options.UserlandProxy == true || !options.FirewallV4;
+        if (options.UserlandProxy == false)
+        {
+            return;
+        }
+
+        if (held.Binding.Protocol == PortProtocol.Tcp)
+        {
+            _ = new PortRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held);
+        }
+        else if (held.Binding.HostAddress.AddressFamily == AddressFamily.InterNetworkV6 || relaysV4)
+        {
+            _ = new DatagramRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held);
+        }
+    }
 
     /// <summary>What IPv4 brings to the socket although the packet filter translates had no business there, and is shut out.</summary>
-    private IPEndPoint? RelayTarget(string containerId, PortBinding binding) =>
-        Find(containerId) is { } record && (binding.HostAddress.AddressFamily == AddressFamily.InterNetworkV6 || !options.FirewallV4)
-            ? PublishPlan.Target(record.Sandbox.Endpoints, networks, binding)
-            : null;
+    private IPEndPoint? RelayTarget(string containerId, PortBinding binding, IPAddress client)
+    {
+        var relayed = binding.HostAddress.AddressFamily == AddressFamily.InterNetworkV6 || !options.FirewallV4 ||
+            (options.UserlandProxy == true && IPAddress.IsLoopback(client));
+        return relayed && Find(containerId) is { } record ? PublishPlan.Target(record.Sandbox.Endpoints, networks, binding) : null;
+    }
 
     private List<PublishedPort> Published(SandboxRecord record) =>
         PublishPlan.Resolve(record.Sandbox.Ports, record.Spec.Ports, record.Sandbox.Endpoints, networks, options.AllowDirectRouting);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Cais.Networking.Plugins;
 
 namespace Cais.Networking.State;
 
@@ -16,6 +17,7 @@ internal sealed record SandboxRecord(Sandbox Sandbox, SandboxSpec Spec);
     Converters = [typeof(IPAddressConverter), typeof(IPNetworkConverter), typeof(PhysicalAddressConverter)])]
 [JsonSerializable(typeof(Network))]
 [JsonSerializable(typeof(SandboxRecord))]
+[JsonSerializable(typeof(RemoteLease))]
 internal sealed partial class NetworkJson : JsonSerializerContext;
 
 internal sealed class IPAddressConverter : JsonConverter<IPAddress>

@@ -11,6 +11,7 @@ namespace Cais.Networking.State;
 internal sealed class NetworkState
 {
     private readonly List<AddressBlock> _blocks = [];
+    private readonly Dictionary<string, List<IPAddress>> _ahead = [];
 
     public NetworkState(Network network)
     {
@@ -67,6 +68,9 @@ internal sealed class NetworkState
         Internal = Network.Spec.Internal,
         InterContainer = Settings.InterContainer,
         Masquerade = Settings.Masquerade,
+        Mode4 = Settings.Mode4,
+        Mode6 = Settings.Mode6,
+        Trusted = Settings.TrustedInterfaces,
     };
 
     /// <summary>The way out for that address: the bridge, or by an auxiliary address of Docker's name another machine. None from internal networks.</summary>
@@ -103,6 +107,23 @@ internal sealed class NetworkState
         throw new NetworkException(NetworkError.Exhausted, $"no available {name} addresses on this network's address pools: {Network.Name} ({Network.Id})");
     }
 
+    /// <summary>As <see cref="Take"/>, for an endpoint that is not there yet: until it is added, or <see cref="GiveBack"/>.</summary>
+    public (IPAddress Address, int PrefixLength) TakeFor(string endpointId, AddressFamily family, IPAddress? wanted)
+    {
+        var taken = Take(family, wanted);
+        (_ahead.TryGetValue(endpointId, out var addresses) ? addresses : _ahead[endpointId] = []).Add(taken.Address);
+        return taken;
+    }
+
+    /// <summary>The endpoint did not come about.</summary>
+    public void GiveBack(string endpointId)
+    {
+        if (_ahead.Remove(endpointId, out var addresses))
+        {
+            addresses.ForEach(Release);
+        }
+    }
+
     /// <summary>Notes an address that is in use already, at start.</summary>
     public void Restore(Endpoint endpoint)
     {
@@ -121,9 +142,13 @@ internal sealed class NetworkState
             Names.Remove(before);
         }
 
+        _ahead.Remove(endpoint.Id);
         Endpoints[endpoint.Id] = endpoint;
         Names.Add(endpoint);
     }
+
+    /// <summary>How full the subnets are.</summary>
+    public IReadOnlyList<SubnetUse> Use() => [.. _blocks.Select(b => new SubnetUse(b.Subnet, b.InUse, b.Available))];
 
     public void Release(IPAddress address) => _blocks.FirstOrDefault(b => b.Subnet.Contains(address))?.Release(address);
 

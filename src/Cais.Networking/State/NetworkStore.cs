@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Cais.Networking.Plugins;
 using Cais.Storage;
 
 namespace Cais.Networking.State;
@@ -20,8 +21,23 @@ internal sealed class NetworkStore
             CREATE TABLE network_networks (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) WITHOUT ROWID;
             CREATE TABLE network_sandboxes (container TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
             CREATE TABLE network_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-            """);
+            """,
+            "CREATE TABLE network_leases (endpoint TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID");
     }
+
+    /// <summary>What plugins have given to endpoints.</summary>
+    public List<RemoteLease> Leases() => _database.Read(c =>
+        c.Query("SELECT record FROM network_leases", r => JsonSerializer.Deserialize(r.GetString(0), NetworkJson.Default.RemoteLease)!));
+
+    /// <summary>Durable: plugins keep what they gave, also over a power failure.</summary>
+    public void Save(RemoteLease lease) => _database.Write(
+        c => c.Execute(
+            "INSERT INTO network_leases (endpoint, record) VALUES ($1, $2) ON CONFLICT (endpoint) DO UPDATE SET record = $2",
+            lease.Endpoint.EndpointId,
+            JsonSerializer.Serialize(lease, NetworkJson.Default.RemoteLease)),
+        durable: true);
+
+    public void DeleteLease(string endpointId) => _database.Write(c => c.Execute("DELETE FROM network_leases WHERE endpoint = $1", endpointId));
 
     public List<Network> Networks() => _database.Read(c =>
         c.Query("SELECT record FROM network_networks ORDER BY name", r => JsonSerializer.Deserialize(r.GetString(0), NetworkJson.Default.Network)!));

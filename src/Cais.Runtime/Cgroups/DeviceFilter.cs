@@ -29,7 +29,11 @@ internal static class DeviceFilter
         ];
         for (var i = rules.Count - 1; i >= 0; i--)
         {
-            Add(code, rules[i]);
+            // What comes before a rule that always matches is never reached, and the kernel refuses programs with such parts.
+            if (Add(code, rules[i]))
+            {
+                return [.. code];
+            }
         }
 
         code.Add(BpfInstruction.Move(0, 0));
@@ -37,7 +41,8 @@ internal static class DeviceFilter
         return [.. code];
     }
 
-    private static void Add(List<BpfInstruction> code, DeviceRule rule)
+    /// <summary>True where the rule matches everything.</summary>
+    private static bool Add(List<BpfInstruction> code, DeviceRule rule)
     {
         var access = Access(rule);
         var tests = new List<Func<short, BpfInstruction>>();
@@ -61,6 +66,7 @@ internal static class DeviceFilter
         }
 
         var accessTests = access == All ? 0 : 3;
+        var always = tests.Count + accessTests == 0;
         var skip = tests.Count + accessTests + 2;
         foreach (var test in tests)
         {
@@ -79,6 +85,7 @@ internal static class DeviceFilter
 
         code.Add(BpfInstruction.Move(0, rule.Allow ? 1 : 0));
         code.Add(BpfInstruction.Exit());
+        return always;
     }
 
     private static int Access(DeviceRule rule)

@@ -6,36 +6,21 @@ namespace Cais.RuntimeCli.Commands;
 /// <summary><c>create</c> and <c>run</c>.</summary>
 internal static class CreateCommand
 {
-    private static readonly string[] Flags = ["detach|d", "keep", "no-subreaper", "no-pivot", "no-new-keyring", "help|h"];
-    private static readonly string[] Values = ["bundle|b", "console-socket", "pid-file", "preserve-fds", "config|f"];
-
-    public static int Create(Invocation invocation, string[] args)
+    public static int Create(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, Flags, Values);
-        if (options.Has("help"))
-        {
-            return Information.Help();
-        }
-
-        using var container = Make(invocation, options, "create", detach: true);
+        using var container = Make(invocation, options, detach: true);
         return 0;
     }
 
-    public static int Run(Invocation invocation, string[] args)
+    public static int Run(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, Flags, Values);
-        if (options.Has("help"))
-        {
-            return Information.Help();
-        }
-
         var detach = options.Has("detach");
         if (!detach && !options.Has("no-subreaper"))
         {
             Processes.BecomeSubreaper();
         }
 
-        using var container = Make(invocation, options, "run", detach);
+        using var container = Make(invocation, options, detach);
         try
         {
             container.Start();
@@ -52,6 +37,12 @@ internal static class CreateCommand
             return 0;
         }
 
+        return Attend(invocation, options, container);
+    }
+
+    /// <summary>Stays with the container until its end.</summary>
+    internal static int Attend(Invocation invocation, Arguments options, Container container)
+    {
         var status = Foreground.Wait(container.PidFd!, container.TakeConsole(), signal => container.Kill(signal));
         if (!options.Has("keep"))
         {
@@ -62,30 +53,41 @@ internal static class CreateCommand
         return status.ShellCode;
     }
 
-    private static Container Make(Invocation invocation, Arguments options, string command, bool detach)
+    private static Container Make(Invocation invocation, Arguments options, bool detach)
     {
-        var bundle = options.Value("bundle") ?? ".";
         var socket = options.Value("console-socket");
         if (socket is not null && !detach)
         {
             throw new UsageException("cannot use console socket if the runtime will not detach");
         }
 
-        var container = invocation.Runtime.Create(new CreateRequest
+        var container = invocation.Runtime.Create(Request(invocation, options, detach));
+        try
         {
-            Id = options.Id(command),
-            Bundle = bundle,
-            Configuration = options.Value("config") is { } config ? Files.ReadAll(config) : null,
-            ConsoleSocket = string.IsNullOrEmpty(socket) ? null : socket,
-            RequireConsoleSocket = detach,
-            PidFile = options.Value("pid-file"),
-            PreserveFds = options.Number("preserve-fds", 0) + ListenFds(),
-            NoPivot = options.Has("no-pivot"),
-            NoNewKeyring = options.Has("no-new-keyring"),
-            SystemdCgroup = invocation.SystemdCgroup,
-        });
-        return container;
+            PidfdSocket.Send(options.Value("pidfd-socket"), container.PidFd!);
+            Warn(invocation, container);
+            return container;
+        }
+        catch
+        {
+            container.Delete(force: true);
+            throw;
+        }
     }
+
+    internal static CreateRequest Request(Invocation invocation, Arguments options, bool detach) => new()
+    {
+        Id = options.Id,
+        Bundle = options.Value("bundle") ?? ".",
+        Configuration = options.Value("config") is { } config ? Files.ReadAll(config) : null,
+        ConsoleSocket = options.Value("console-socket") is { Length: > 0 } socket ? socket : null,
+        RequireConsoleSocket = detach,
+        PidFile = options.Value("pid-file"),
+        PreserveFds = options.Number("preserve-fds", 0) + ListenFds(),
+        NoPivot = options.Has("no-pivot"),
+        NoNewKeyring = options.Has("no-new-keyring"),
+        SystemdCgroup = invocation.SystemdCgroup,
+    };
 
     /// <summary>Sockets of systemd's activation come along by themselves.</summary>
     private static int ListenFds() =>

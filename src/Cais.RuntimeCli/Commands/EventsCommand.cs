@@ -8,10 +8,9 @@ namespace Cais.RuntimeCli.Commands;
 /// <summary><c>events</c>: statistics, once or every few seconds, and out-of-memory kills, in runc's form.</summary>
 internal static class EventsCommand
 {
-    public static int Run(Invocation invocation, string[] args)
+    public static int Run(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, ["stats", "help|h"], ["interval"]);
-        using var container = invocation.Runtime.Load(options.Id("events"));
+        using var container = invocation.Runtime.Load(options.Id);
         if (container.Status == ContainerStatus.Stopped)
         {
             throw new RuntimeException(RuntimeError.WrongState, $"container with id {container.Id} is not running");
@@ -41,12 +40,36 @@ internal static class EventsCommand
         return 0;
     }
 
+    /// <summary>As Go writes durations: <c>5s</c>, <c>1m30s</c>, <c>250ms</c>. In milliseconds.</summary>
     private static int Interval(string text)
     {
-        var scale = text.EndsWith("ms", StringComparison.Ordinal) ? 1 : text.EndsWith('m') ? 60_000 : 1000;
-        var digits = text.TrimEnd('m', 's');
-        return double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number > 0
-            ? (int)Math.Min(number * scale, int.MaxValue) : throw new UsageException("duration interval must be greater than 0");
+        double total = 0;
+        for (var rest = text.AsSpan(); !rest.IsEmpty;)
+        {
+            var digits = rest.IndexOfAnyExceptInRange('.', '9');
+            var unit = digits < 0 ? default : rest[digits..];
+            var letters = unit.IndexOfAnyInRange('.', '9');
+            unit = letters < 0 ? unit : unit[..letters];
+            var scale = unit switch
+            {
+                "ns" => 1e-6,
+                "us" or "µs" => 1e-3,
+                "ms" => 1,
+                "s" => 1000,
+                "m" => 60_000,
+                "h" => 3_600_000,
+                _ => -1,
+            };
+            if (scale < 0 || !double.TryParse(rest[..digits], NumberStyles.Float, CultureInfo.InvariantCulture, out var number))
+            {
+                throw new UsageException($"invalid value \"{text}\" for flag -interval: a duration such as 5s is expected");
+            }
+
+            total += number * scale;
+            rest = rest[(digits + unit.Length)..];
+        }
+
+        return total > 0 ? (int)Math.Clamp(total, 1, int.MaxValue) : throw new UsageException("duration interval must be greater than 0");
     }
 
     private static byte[] Stats(string id, ContainerStats stats)

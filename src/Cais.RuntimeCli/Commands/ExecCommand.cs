@@ -8,18 +8,9 @@ namespace Cais.RuntimeCli.Commands;
 /// <summary><c>exec</c>: another process in a running container.</summary>
 internal static class ExecCommand
 {
-    private static readonly string[] Flags = ["tty|t", "detach|d", "no-new-privs", "ignore-paused", "help|h", "no-subreaper"];
-
-    private static readonly string[] Values =
-    [
-        "console-socket", "cwd", "env|e", "user|u", "additional-gids|g", "process|p", "pid-file", "process-label", "apparmor", "cap|c",
-        "preserve-fds", "cgroup",
-    ];
-
-    public static int Run(Invocation invocation, string[] args)
+    public static int Run(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, Flags, Values, stopAtArgument: true);
-        using var container = invocation.Runtime.Load(options.Id("exec"));
+        using var container = invocation.Runtime.Load(options.Id);
         var process = options.Value("process") is { } path
             ? Documents.ReadProcess(Files.ReadAll(path), path) : FromOptions(options, container.Spec.Process);
         var detach = options.Has("detach");
@@ -38,6 +29,7 @@ internal static class ExecCommand
             SubCgroup = options.Value("cgroup"),
             IgnorePaused = options.Has("ignore-paused"),
         });
+        PidfdSocket.Send(options.Value("pidfd-socket"), handle.PidFd);
         return detach ? 0 : Foreground.Wait(handle.PidFd, handle.TakeConsole(), signal => Pidfd.Signal(handle.PidFd, signal)).ShellCode;
     }
 

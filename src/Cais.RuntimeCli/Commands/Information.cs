@@ -1,3 +1,4 @@
+using System.Text;
 using Cais.Oci.Runtime;
 using Cais.Runtime;
 
@@ -14,43 +15,36 @@ internal static class Information
 
     public static int Help()
     {
-        Output.Line($"""
-            {CommandLine.Program}: an OCI container runtime
+        var text = new StringBuilder($"{CommandLine.Program}: an OCI container runtime\n\nUsage: {CommandLine.Program} [global options] command [command options] [arguments...]\n\nCommands:\n");
+        foreach (var name in CommandTable.Names)
+        {
+            text.Append($"  {name,-11} {CommandTable.Find(name)!.Summary}\n");
+        }
 
-            Usage: {CommandLine.Program} [global options] command [command options] [arguments...]
-
-            Commands:
-              create      make a container; its program waits for start
-              start       let the program of a created container begin
-              run         create and start
-              state       print a container's state
-              kill        send a signal to a container's first process
-              delete      remove a stopped container
-              exec        start another process in a running container
-              ps          list a container's processes
-              list        list containers
-              pause       stop all processes of a container
-              resume      let them go on
-              update      change a container's limits
-              events      print statistics and out-of-memory events
-              plan        print every system call that would make a container
-              spec        write a configuration to start from
-              features    print what this runtime can do
-              checkpoint  freeze a container to files (needs criu)
-              restore     go on from such files (needs criu)
-
-            Global options:
-              --root DIR              where containers' states are kept (default /run/cais-runtime)
-              --log FILE              log file (default: standard error)
-              --log-format FORMAT     text or json
-              --debug                 log more
-              --systemd-cgroup        cgroups are made by systemd (also --cgroup-manager systemd)
-              --rootless BOOL         accepted; the kernel is asked instead
-              --criu PATH             the criu program
-              --version, -v           print the version
-              --help, -h              print this
-            """);
+        Append(text.Append("\nGlobal options:\n"), CommandTable.Global);
+        Output.Write(Encoding.UTF8.GetBytes(text.ToString()));
         return 0;
+    }
+
+    public static int Help(Command command)
+    {
+        var text = new StringBuilder($"Usage: {CommandLine.Program} [global options] {command.Name} {command.Usage}\n\n{command.Summary}\n");
+        if (command.Options.Length > 0)
+        {
+            Append(text.Append("\nOptions:\n"), command.Options);
+        }
+
+        Output.Write(Encoding.UTF8.GetBytes(text.ToString()));
+        return 0;
+    }
+
+    private static void Append(StringBuilder text, Option[] options)
+    {
+        foreach (var option in options)
+        {
+            var names = string.Join(", ", option.Name.Split('|').Select(name => (name.Length > 1 ? "--" : "-") + name));
+            text.Append($"  {names + (option.Value is null ? "" : " " + option.Value),-32} {option.Help}\n");
+        }
     }
 
     public static int Features()
@@ -59,11 +53,10 @@ internal static class Information
         return 0;
     }
 
-    public static int Plan(string[] args)
+    public static int Plan(Arguments options)
     {
-        var options = Arguments.Parse(args, ["help|h"], ["bundle|b", "config|f"]);
         var spec = options.Value("config") is { } config ? Documents.ReadSpec(Linux.Files.ReadAll(config), config) : null;
-        Output.Write(System.Text.Encoding.UTF8.GetBytes(
+        Output.Write(Encoding.UTF8.GetBytes(
             PlanText.Of(options.Rest.Count > 0 ? options.Rest[0] : "container", options.Value("bundle") ?? ".", spec)));
         return 0;
     }

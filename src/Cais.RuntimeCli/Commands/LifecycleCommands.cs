@@ -7,9 +7,9 @@ namespace Cais.RuntimeCli.Commands;
 /// <summary>The short commands on one container.</summary>
 internal static class LifecycleCommands
 {
-    public static int Start(Invocation invocation, string[] args)
+    public static int Start(Invocation invocation, Arguments options)
     {
-        using var container = invocation.Runtime.Load(Arguments.Parse(args, ["help|h"], []).Id("start"));
+        using var container = invocation.Runtime.Load(options.Id);
         container.Start();
         foreach (var warning in container.Warnings)
         {
@@ -19,23 +19,22 @@ internal static class LifecycleCommands
         return 0;
     }
 
-    public static int State(Invocation invocation, string[] args)
+    public static int State(Invocation invocation, Arguments options)
     {
-        using var container = invocation.Runtime.Load(Arguments.Parse(args, ["help|h"], []).Id("state"));
+        using var container = invocation.Runtime.Load(options.Id);
         Output.Write([.. container.State.ToUtf8(indented: true), (byte)'\n']);
         return 0;
     }
 
-    public static int Kill(Invocation invocation, string[] args)
+    public static int Kill(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, ["all|a", "regex|r", "help|h"], ["signal|s"]);
         var text = options.Value("signal") ?? (options.Rest.Count > 1 ? options.Rest[1] : "SIGTERM");
         if (!Signals.TryParse(text, out var signal))
         {
             throw new RuntimeException(RuntimeError.InvalidConfig, $"unknown signal \"{text}\"");
         }
 
-        foreach (var container in Select(invocation, options, "kill"))
+        foreach (var container in Select(invocation, options))
         {
             using (container)
             {
@@ -46,13 +45,12 @@ internal static class LifecycleCommands
         return 0;
     }
 
-    public static int Delete(Invocation invocation, string[] args)
+    public static int Delete(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, ["force|f", "regex|r", "help|h"], []);
         var force = options.Has("force");
         try
         {
-            foreach (var container in Select(invocation, options, "delete"))
+            foreach (var container in Select(invocation, options))
             {
                 using (container)
                 {
@@ -72,24 +70,24 @@ internal static class LifecycleCommands
         return 0;
     }
 
-    public static int Pause(Invocation invocation, string[] args)
+    public static int Pause(Invocation invocation, Arguments options)
     {
-        using var container = invocation.Runtime.Load(Arguments.Parse(args, ["help|h"], []).Id("pause"));
+        using var container = invocation.Runtime.Load(options.Id);
         container.Pause();
         return 0;
     }
 
-    public static int Resume(Invocation invocation, string[] args)
+    public static int Resume(Invocation invocation, Arguments options)
     {
-        using var container = invocation.Runtime.Load(Arguments.Parse(args, ["help|h"], []).Id("resume"));
+        using var container = invocation.Runtime.Load(options.Id);
         container.Resume();
         return 0;
     }
 
     /// <summary>One container by id, or as crun has it, all whose ids match an expression.</summary>
-    private static List<Container> Select(Invocation invocation, Arguments options, string command)
+    private static List<Container> Select(Invocation invocation, Arguments options)
     {
-        var id = options.Id(command);
+        var id = options.Id;
         if (!options.Has("regex"))
         {
             return [invocation.Runtime.Load(id)];

@@ -8,9 +8,8 @@ namespace Cais.RuntimeCli.Commands;
 /// <summary><c>list</c> and <c>ps</c>.</summary>
 internal static class ListCommands
 {
-    public static int List(Invocation invocation, string[] args)
+    public static int List(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, ["quiet|q", "help|h"], ["format|f"]);
         var states = new List<ContainerState>(invocation.Runtime.List());
         states.Sort((a, b) => string.CompareOrdinal(a.Id, b.Id));
         if (options.Has("quiet"))
@@ -36,48 +35,22 @@ internal static class ListCommands
         }
     }
 
-    /// <summary>The container's processes: as a list of numbers, or as ps(1) shows them.</summary>
-    public static int Processes(Invocation invocation, string[] args)
+    /// <summary>The container's processes: as a list of numbers, or as ps(1) shows them (with its options behind the id; -ef otherwise).</summary>
+    public static int Processes(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, ["help|h"], ["format|f"], stopAtArgument: true);
-        using var container = invocation.Runtime.Load(options.Id("ps"));
+        using var container = invocation.Runtime.Load(options.Id);
         var pids = new List<int>(container.Pids());
         pids.Sort();
-        if ((options.Value("format") ?? "table") == "json")
+        switch (options.Value("format") ?? "table")
         {
-            Output.Line("[" + string.Join(',', pids) + "]");
-            return 0;
-        }
-
-        var text = new StringBuilder("UID          PID    PPID  C STIME TTY          TIME CMD\n");
-        foreach (var pid in pids)
-        {
-            text.Append(ProcessLine(pid));
-        }
-
-        Output.Write(Encoding.UTF8.GetBytes(text.ToString()));
-        return 0;
-    }
-
-    private static string ProcessLine(int pid)
-    {
-        try
-        {
-            var command = Encoding.UTF8.GetString(Files.ReadAll($"/proc/{pid}/cmdline")).Replace('\0', ' ').TrimEnd();
-            var uid = "0";
-            var parent = "0";
-            foreach (var line in Encoding.UTF8.GetString(Files.ReadAll($"/proc/{pid}/status")).Split('\n'))
-            {
-                var fields = line.Split('\t', StringSplitOptions.RemoveEmptyEntries);
-                uid = fields is ["Uid:", var real, ..] ? real : uid;
-                parent = fields is ["PPid:", var number, ..] ? number : parent;
-            }
-
-            return string.Create(CultureInfo.InvariantCulture, $"{uid,-8} {pid,7} {parent,7}  0 ?     ?        00:00:00 {command}\n");
-        }
-        catch (LinuxException e) when (e.Errno is Errno.ENOENT or Errno.ESRCH)
-        {
-            return "";
+            case "json":
+                Output.Line("[" + string.Join(',', pids) + "]");
+                return 0;
+            case "table":
+                Output.Write(Encoding.UTF8.GetBytes(ProcessTable.Of(pids, options.Rest.Count > 1 ? [.. options.Rest.Skip(1)] : ["-ef"])));
+                return 0;
+            default:
+                throw new UsageException("invalid format option: table and json are known");
         }
     }
 
@@ -109,7 +82,7 @@ internal static class ListCommands
         {
             for (var i = 0; i < row.Length; i++)
             {
-                text.Append(i == row.Length - 1 ? row[i] : row[i].PadRight(widths[i] + 3));
+                text.Append(i == row.Length - 1 ? row[i] : row[i].PadRight(Math.Max(widths[i] + 3, 12)));
             }
 
             text.Append('\n');

@@ -7,13 +7,12 @@ namespace Cais.RuntimeCli.Commands;
 /// <summary><c>spec</c>: a configuration to start from.</summary>
 internal static class SpecCommand
 {
-    public static int Run(string[] args)
+    public static int Run(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, ["rootless", "help|h"], ["bundle|b"]);
-        var path = $"{options.Value("bundle") ?? "."}/config.json";
+        var path = Path.Combine(options.Value("bundle") ?? ".", options.Value("file") ?? "config.json");
         if (Files.Exists(path))
         {
-            throw new RuntimeException(RuntimeError.AlreadyExists, "File config.json exists. Remove it first");
+            throw new RuntimeException(RuntimeError.AlreadyExists, $"File {Path.GetFileName(path)} exists. Remove it first");
         }
 
         using var file = Files.Open(path, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, 0x1b6);

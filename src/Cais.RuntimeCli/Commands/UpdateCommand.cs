@@ -7,17 +7,9 @@ namespace Cais.RuntimeCli.Commands;
 /// <summary><c>update</c>: other limits for a running container.</summary>
 internal static class UpdateCommand
 {
-    private static readonly string[] Values =
-    [
-        "resources|r", "blkio-weight", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-rt-period", "cpu-rt-runtime", "cpuset-cpus",
-        "cpuset-mems", "cpu-idle", "memory", "memory-reservation", "memory-swap", "kernel-memory", "kernel-memory-tcp", "pids-limit",
-        "l3-cache-schema", "mem-bw-schema",
-    ];
-
-    public static int Run(Invocation invocation, string[] args)
+    public static int Run(Invocation invocation, Arguments options)
     {
-        var options = Arguments.Parse(args, ["help|h"], Values);
-        using var container = invocation.Runtime.Load(options.Id("update"));
+        using var container = invocation.Runtime.Load(options.Id);
         container.Update(options.Value("resources") is { } path ? Read(path) : FromOptions(options));
         return 0;
     }

@@ -14,12 +14,13 @@ namespace Cais.Shim.Runtimes;
 internal sealed class CommandRuntime(EventLoop loop, RuntimeChoice choice, string id, string bundle) : ITaskRuntime
 {
     private int _serial;
+    private bool _restored;
 
     public bool MountsRootfs => false;
 
     public async Task<StartedProcess> CreateAsync(TaskCreation creation)
     {
-        var isRestore = creation.Checkpoint.Length > 0;
+        var isRestore = _restored = creation.Checkpoint.Length > 0;
         var arguments = new List<string> { isRestore ? "restore" : "create", "--bundle", bundle };
         if (creation.NoPivotRoot)
         {
@@ -39,7 +40,8 @@ internal sealed class CommandRuntime(EventLoop loop, RuntimeChoice choice, strin
         return await LaunchAsync(isRestore ? "restore" : "create", "init", arguments, [id], creation.Terminal, creation.Streams);
     }
 
-    public Task StartAsync() => RunAsync("start", [id]);
+    /// <summary>What was restored runs already.</summary>
+    public Task StartAsync() => _restored ? Task.CompletedTask : RunAsync("start", [id]);
 
     public async Task<StartedProcess> ExecAsync(TaskExec exec)
     {

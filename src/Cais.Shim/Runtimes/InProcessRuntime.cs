@@ -3,6 +3,7 @@ using Cais.Linux;
 using Cais.Linux.Io;
 using Cais.Oci.Runtime;
 using Cais.Runtime;
+using Cais.Shim.Tasks;
 
 namespace Cais.Shim.Runtimes;
 
@@ -11,6 +12,7 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
 {
     private readonly OciRuntime _runtime = new(stateRoot);
     private Container? _container;
+    private bool _restored;
 
     public bool MountsRootfs => true;
 
@@ -18,14 +20,9 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
 
     public async Task<StartedProcess> CreateAsync(TaskCreation creation)
     {
-        if (creation.Checkpoint.Length > 0)
-        {
-            throw new RuntimeException(RuntimeError.Failed, "restoring a checkpoint needs a runtime with criu support: choose runc or crun");
-        }
-
         return await Background.Run(() =>
         {
-            _container = _runtime.Create(new CreateRequest
+            var request = new CreateRequest
             {
                 Id = id,
                 Bundle = bundle,
@@ -35,14 +32,49 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
                 NoPivot = creation.NoPivotRoot,
                 NoNewKeyring = creation.NoNewKeyring,
                 SystemdCgroup = systemdCgroup,
-            });
+            };
+            _container = creation.Checkpoint.Length > 0 ? Restore(request, creation) : _runtime.Create(request);
+
             // The container keeps its own descriptors; the shim's live by the task's rules.
             var pidFd = Pidfd.TryOpen(_container.Pid) ?? throw new RuntimeException(RuntimeError.Failed, "the container's first process is gone");
             return new StartedProcess(_container.Pid, pidFd, _container.Console is { } console ? Descriptors.Duplicate(console) : null);
         });
     }
 
-    public Task StartAsync() => Background.Run(() => Container.Start());
+    /// <summary>criu needs the root filesystem in sight of the host; once the container has it, nobody else does.</summary>
+    private Container Restore(CreateRequest request, TaskCreation creation)
+    {
+        _restored = true;
+        var rootfs = Path.Combine(bundle, creation.Spec.Root?.Path ?? "rootfs");
+        if (creation.Rootfs.Count > 0)
+        {
+            Directory.CreateDirectory(rootfs);
+            RootfsMounts.Mount(creation.Rootfs, rootfs);
+        }
+
+        try
+        {
+            return _runtime.Restore(new RestoreRequest
+            {
+                Container = request,
+                ImagePath = creation.Checkpoint,
+                WorkPath = Path.Combine(bundle, "criu-work"),
+                TcpEstablished = true,
+                ExternalUnixSockets = true,
+                FileLocks = true,
+            });
+        }
+        finally
+        {
+            if (creation.Rootfs.Count > 0)
+            {
+                RootfsMounts.Unmount(rootfs);
+            }
+        }
+    }
+
+    /// <summary>What was restored runs already.</summary>
+    public Task StartAsync() => _restored ? Task.CompletedTask : Background.Run(() => Container.Start());
 
     public async Task<StartedProcess> ExecAsync(TaskExec exec)
     {
@@ -75,8 +107,19 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
 
     public Task<IReadOnlyList<int>> PidsAsync() => Background.Run(() => Container.Pids());
 
-    public Task CheckpointAsync(TaskCheckpoint checkpoint) =>
-        throw new RuntimeException(RuntimeError.Failed, "a checkpoint needs a runtime with criu support: choose runc or crun");
+    public Task CheckpointAsync(TaskCheckpoint checkpoint) => Background.Run(() => Container.Checkpoint(new CheckpointRequest
+    {
+        ImagePath = checkpoint.ImagePath,
+        WorkPath = checkpoint.WorkPath.Length > 0 ? checkpoint.WorkPath : null,
+        ParentPath = checkpoint.ParentPath.Length > 0 ? checkpoint.ParentPath : null,
+        LeaveRunning = !checkpoint.Exit,
+        TcpEstablished = checkpoint.OpenTcp,
+        ExternalUnixSockets = checkpoint.ExternalUnixSockets,
+        ShellJob = checkpoint.Terminal,
+        FileLocks = checkpoint.FileLocks,
+        ManageCgroups = checkpoint.CgroupsMode.Length > 0 ? checkpoint.CgroupsMode : null,
+        EmptyNamespaces = checkpoint.EmptyNamespaces,
+    }));
 
     public Task DeleteAsync(bool force) => Background.Run(() =>
     {

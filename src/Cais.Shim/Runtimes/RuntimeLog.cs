@@ -11,11 +11,22 @@ internal static class RuntimeLog
     public static RuntimeException Explain(string binary, string verb, ExitStatus status, string logPath, string output)
     {
         var name = Path.GetFileName(binary);
-        var words = LastError(logPath) ?? (output.Trim() is { Length: > 0 } printed ? printed : null);
+        var words = InClientsWords(LastError(logPath) ?? (output.Trim() is { Length: > 0 } printed ? printed : null));
         var message = words is not null ? $"{name} {verb} failed: {words}"
             : status.Signal != 0 ? $"{name} {verb} was killed by {Signals.Name(status.Signal)}"
             : $"{name} {verb} ended with exit code {status.Code} and without a word";
         return new RuntimeException(Classify(words ?? ""), message);
+    }
+
+    /// <summary>Clients find out by Go's spelling of an error why a program did not run, and choose their exit code; C's strerror has a capital letter.</summary>
+    private static string? InClientsWords(string? words)
+    {
+        foreach (var reason in (string[])["No such file or directory", "Permission denied", "Not a directory", "Is a directory", "Exec format error"])
+        {
+            words = words?.Replace(reason, char.ToLowerInvariant(reason[0]) + reason[1..], StringComparison.Ordinal);
+        }
+
+        return words;
     }
 
     private static string? LastError(string path)

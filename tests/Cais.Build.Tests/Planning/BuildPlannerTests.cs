@@ -151,9 +151,10 @@ public sealed class BuildPlannerTests
     [InlineData("FROM scratch\nSTOPSIGNAL SIGFOO\n", "invalid signal: SIGFOO")]
     [InlineData("FROM scratch\nENV a=${b?needed}\n", "b: needed")]
     [InlineData("FROM scratch\nADD --checksum=sha256:1 https://x/y /\n", "invalid checksum")]
-    [InlineData("FROM scratch\nADD --checksum=sha256:1 y /\n", "single HTTP(S) source")]
+    [InlineData("FROM scratch\nADD --checksum=sha256:1 y /\n", "single HTTP(S) or Git source")]
     [InlineData("FROM scratch\nADD https://x/ /\n", "cannot determine filename")]
-    [InlineData("FROM scratch\nADD git@github.com:a/b.git /\n", "not supported")]
+    [InlineData("FROM scratch\nADD https://example.org/b.git?bad=1 /\n", "unexpected query")]
+    [InlineData("FROM scratch\nADD https://example.org/b.git?mtime=1 /\n", "invalid mtime")]
     [InlineData("FROM scratch\nRUN --mount=target=/ true\n", "invalid mount target")]
     [InlineData("FROM scratch\nARG a=x\nRUN --mount=from=$a,target=/x true\n", "variable expansion is not supported for from")]
     [InlineData("# check=error=true\nFROM scratch\nMAINTAINER x\n", "lint violation found for rules: MaintainerDeprecated")]
@@ -173,6 +174,45 @@ public sealed class BuildPlannerTests
         var plan = await Plan("FROM unused AS files\nFROM base\nCOPY --from=files a b\nCOPY --from=none / /\n", options, images);
         Assert.Equal(["other:1"], images.Asked);
         Assert.Equal("files", plan.Steps().OfType<ContextStep>().Single().Context);
+    }
+
+    [Fact]
+    public async Task A_named_context_may_be_for_one_platform()
+    {
+        var options = new BuildOptions
+        {
+            Platform = Platform.Parse("linux/arm64"),
+            NamedContexts = new Dictionary<string, string> { ["base"] = "docker-image://all", ["base::linux/arm64"] = "docker-image://arm" },
+        };
+        var images = new FakeImages();
+        await Plan("FROM base\n", options, images);
+        Assert.Equal(["arm"], images.Asked);
+    }
+
+    [Fact]
+    public async Task A_base_image_of_another_platform_is_a_warning()
+    {
+        var images = new FakeImages().Add("img", new ContainerDefaults());
+        var plan = await Plan("FROM img\n", new BuildOptions { Platform = Platform.Parse("linux/s390x") }, images);
+        Assert.Contains("InvalidBaseImagePlatform", plan.Findings.Select(f => f.Rule));
+    }
+
+    [Fact]
+    public async Task Cache_mounts_have_a_namespace()
+    {
+        const string text = "FROM a\nRUN --mount=type=cache,target=/t x\n";
+        var run = Assert.IsType<RunStep>((await Plan(text, With(("BUILDKIT_CACHE_MOUNT_NS", "mine"), ("BUILDKIT_SANDBOX_HOSTNAME", "h")))).Result);
+        Assert.Equal("mine//t", Assert.Single(run.Mounts).CacheId);
+        Assert.Equal("h", run.Surroundings.Hostname);
+        Assert.NotEqual("mine//t", Assert.Single(Assert.IsType<RunStep>((await Plan(text)).Result).Mounts).CacheId);
+    }
+
+    [Fact]
+    public async Task History_says_what_was_done()
+    {
+        var history = (await Plan("FROM scratch\nENV A=1\nRUN make\nWORKDIR /w\nCMD [\"x\"]\n")).History;
+        Assert.Equal([true, false, false, true], history.Select(h => h.EmptyLayer));
+        Assert.Equal("RUN /bin/sh -c make # buildkit", history[1].CreatedBy);
     }
 
     [Fact]

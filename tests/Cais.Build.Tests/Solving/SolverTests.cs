@@ -169,6 +169,88 @@ public sealed class SolverTests : IDisposable
     }
 
     [Fact]
+    public async Task A_linked_copy_is_made_once_whatever_is_below_it()
+    {
+        Write("f", "1");
+        var (first, _) = await Build("FROM scratch\nRUN write:/base:1\nCOPY --link f /d/f\n");
+        var (second, progress) = await Build("FROM scratch\nRUN write:/base:2\nCOPY --link f /d/f\n");
+        Assert.Equal(["[2/3] RUN write:/base:2"], progress.Done);
+        Assert.Equal(first.Layers[^1], second.Layers[^1]);
+        Assert.Equal("2", Files(second)["/base"]);
+        Assert.Equal("1", Files(second)["/d/f"]);
+    }
+
+    [Fact]
+    public async Task An_archive_is_unpacked_unless_it_is_told_not_to_be()
+    {
+        await using (var file = File.Create(Path.Combine(_context, "a.tar")))
+        {
+            await using var tar = new System.Formats.Tar.TarWriter(file);
+            await tar.WriteEntryAsync(
+                new System.Formats.Tar.PaxTarEntry(System.Formats.Tar.TarEntryType.RegularFile, "in/side") { DataStream = new MemoryStream([(byte)'x']) }, TestContext.Current.CancellationToken);
+        }
+
+        var files = Files((await Build("FROM scratch\nADD a.tar /a/\nADD --unpack=false a.tar /b/\nCOPY a.tar /c/\n")).Result);
+        Assert.Equal("x", files["/a/in/side"]);
+        Assert.Contains("/b/a.tar", files.Keys);
+        Assert.Contains("/c/a.tar", files.Keys);
+    }
+
+    [Fact]
+    public async Task A_fetched_file_that_has_changed_is_used()
+    {
+        using var listener = new System.Net.HttpListener();
+        var port = 20000 + (Environment.ProcessId % 20000);
+        listener.Prefixes.Add($"http://127.0.0.1:{port}/");
+        listener.Start();
+        var content = "1";
+        var serving = Task.Run(
+            async () =>
+            {
+                for (var i = 0; i < 3; i++)
+                {
+                    var request = await listener.GetContextAsync();
+                    request.Response.StatusCode = request.Request.Headers["Authorization"] is null ? 200 : 401;
+                    request.Response.Close(Encoding.UTF8.GetBytes(content), willBlock: true);
+                }
+            },
+            TestContext.Current.CancellationToken);
+        var text = $"FROM scratch\nADD http://127.0.0.1:{port}/f /f\nRUN write:/after:x\n";
+        Assert.Equal("1", Files((await Build(text)).Result)["/f"]);
+        Assert.Empty((await Build(text)).Progress.Done);
+        content = "2";
+        Assert.Equal("2", Files((await Build(text)).Result)["/f"]);
+        await serving;
+    }
+
+    [Fact]
+    public async Task A_git_repository_is_checked_out()
+    {
+        var repository = Directory.CreateDirectory(Path.Combine(_root, "repository.git")).FullName;
+        await Git(repository, "init", "--quiet", "--initial-branch=main", ".");
+        Directory.CreateDirectory(Path.Combine(repository, "sub"));
+        await File.WriteAllTextAsync(Path.Combine(repository, "sub", "f"), "1", TestContext.Current.CancellationToken);
+        await Git(repository, "add", ".");
+        await Git(repository, "-c", "user.name=t", "-c", "user.email=t@e", "commit", "--quiet", "-m", "one");
+        var address = $"file://{repository}";
+        var text = $"FROM scratch\nADD {address}#main:sub /s/\nADD {address} /all/\n";
+        var files = Files((await Build(text)).Result);
+        Assert.Equal("1", files["/s/f"]);
+        Assert.Equal("1", files["/all/sub/f"]);
+        Assert.DoesNotContain(files.Keys, k => k.Contains(".git/", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(Path.Combine(repository, "sub", "f"), "2", TestContext.Current.CancellationToken);
+        await Git(repository, "-c", "user.name=t", "-c", "user.email=t@e", "commit", "--quiet", "-a", "-m", "two");
+        Assert.Equal("2", Files((await Build(text)).Result)["/s/f"]);
+    }
+
+    private static async Task Git(string directory, params string[] arguments)
+    {
+        using var git = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("git", arguments) { WorkingDirectory = directory })!;
+        await git.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(0, git.ExitCode);
+    }
+
+    [Fact]
     public async Task A_missing_source_is_named()
     {
         var error = await Assert.ThrowsAsync<StepFailedException>(() => Build("FROM scratch\nCOPY nothing /\n"));

@@ -36,6 +36,41 @@ public sealed class MountParserTests
     public void A_wrong_mount_is_refused_in_dockers_words(string type, string source, string target, string message) =>
         Assert.Equal(message, Assert.Throws<EngineException>(() => Parse(new HostConfig { Mounts = [new MountSpec { Type = type, Source = source, Target = target }] })).Message);
 
+    public static TheoryData<string, MountSpec> Conflicting => new()
+    {
+        { "mount options conflict: !ReadOnly && BindOptions.ReadOnlyNonRecursive", new MountSpec { Type = "bind", Source = "/tmp", Target = "/t", BindOptions = new() { ReadOnlyNonRecursive = true } } },
+        { "mount options conflict: !ReadOnly && BindOptions.ReadOnlyForceRecursive", new MountSpec { Type = "bind", Source = "/tmp", Target = "/t", BindOptions = new() { ReadOnlyForceRecursive = true } } },
+        { "field VolumeOptions must not be specified", new MountSpec { Type = "image", Source = "i", Target = "/t", VolumeOptions = new() } },
+        { "subpath must be a relative path within the image", new MountSpec { Type = "image", Source = "i", Target = "/t", ImageOptions = new() { Subpath = "../x" } } },
+        { "subpath must be a relative path within the volume", new MountSpec { Type = "volume", Source = "vv", Target = "/t", VolumeOptions = new() { Subpath = "a/../../x" } } },
+        { "must not set Subpath when using anonymous volumes", new MountSpec { Type = "volume", Target = "/t", VolumeOptions = new() { Subpath = "a" } } },
+        { "named pipes are of Windows and do not exist on linux", new MountSpec { Type = "npipe", Source = "x", Target = "/t" } },
+        { "cluster volumes need a swarm manager: this engine is not part of a swarm", new MountSpec { Type = "cluster", Source = "x", Target = "/t" } },
+    };
+
+    [Theory]
+    [MemberData(nameof(Conflicting))]
+    public void Options_that_contradict_one_another_are_refused(string why, MountSpec mount) =>
+        Assert.Equal(
+            $"invalid mount config for type \"{mount.Type}\": {why}",
+            Assert.Throws<EngineException>(() => Parse(new HostConfig { Mounts = [mount] })).Message);
+
+    [Fact]
+    public void An_image_is_mounted_read_only()
+    {
+        var mount = Assert.Single(Parse(new HostConfig { Mounts = [new MountSpec { Type = "image", Source = "tool:1", Target = "/t", ImageOptions = new() { Subpath = "usr" } }] }));
+        Assert.Equal(("image", "tool:1", "/t", true, "usr"), (mount.Type, mount.Source, mount.Destination, mount.ReadOnly, mount.Subpath));
+    }
+
+    [Fact]
+    public void Words_that_tmpfs_does_not_know_are_refused()
+    {
+        Assert.Equal(["rw", "size=1m", "exec"], Assert.Single(Parse(new HostConfig { Tmpfs = new Dictionary<string, string> { ["/t"] = "rw,size=1m,exec" } })).TmpfsOptions);
+        Assert.Equal(
+            "invalid tmpfs option [\"fast\" \"colour=red\"]",
+            Assert.Throws<EngineException>(() => Parse(new HostConfig { Tmpfs = new Dictionary<string, string> { ["/t"] = "fast,colour=red" } })).Message);
+    }
+
     [Fact]
     public void A_place_may_not_be_mounted_twice() =>
         Assert.Equal("Duplicate mount point: /x", Assert.Throws<EngineException>(() => Parse(new HostConfig { Binds = ["/a:/x", "b1:/x"] })).Message);

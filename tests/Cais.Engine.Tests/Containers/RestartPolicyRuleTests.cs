@@ -10,10 +10,10 @@ public sealed class RestartPolicyRuleTests
     [Fact]
     public void The_delay_doubles_up_to_a_minute_and_begins_again_after_ten_good_seconds()
     {
-        var rule = new RestartPolicyRule();
-        var delays = Enumerable.Range(0, 12).Select(_ => Decide(rule, "always", 1)!.Value.TotalMilliseconds).ToList();
+        var before = TimeSpan.Zero;
+        var delays = Enumerable.Range(0, 12).Select(_ => (before = Decide("always", 1, before: before)!.Value).TotalMilliseconds).ToList();
         Assert.Equal([100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000], delays);
-        Assert.Equal(100, Decide(rule, "always", 1, ranFor: TimeSpan.FromSeconds(10))!.Value.TotalMilliseconds);
+        Assert.Equal(100, Decide("always", 1, ranFor: TimeSpan.FromSeconds(10), before: before)!.Value.TotalMilliseconds);
     }
 
     [Theory]
@@ -23,16 +23,16 @@ public sealed class RestartPolicyRuleTests
     [InlineData("on-failure", 0, false)]
     [InlineData("on-failure", 1, true)]
     public void Each_policy_decides_by_the_exit_code(string policy, int exitCode, bool restarts) =>
-        Assert.Equal(restarts, Decide(new RestartPolicyRule(), policy, exitCode) is not null);
+        Assert.Equal(restarts, Decide(policy, exitCode) is not null);
 
     [Fact]
-    public void Who_was_stopped_on_request_stays_stopped() => Assert.Null(Decide(new RestartPolicyRule(), "always", 137, stopped: true));
+    public void Who_was_stopped_on_request_stays_stopped() => Assert.Null(Decide("always", 137, stopped: true));
 
     [Theory]
     [InlineData(2, true)]
     [InlineData(3, false)]
     public void On_failure_gives_up_after_as_many_attempts_as_were_allowed(int restarts, bool again) =>
-        Assert.Equal(again, new RestartPolicyRule().Decide(new RestartPolicy { Name = "on-failure", MaximumRetryCount = 3 }, 1, false, restarts, Short) is not null);
+        Assert.Equal(again, RestartPolicyRule.Decide(new RestartPolicy { Name = "on-failure", MaximumRetryCount = 3 }, 1, false, restarts, Short, TimeSpan.Zero) is not null);
 
     [Theory]
     [InlineData("always", true, true)]
@@ -49,6 +49,6 @@ public sealed class RestartPolicyRuleTests
     public void Who_was_never_started_is_not_started_by_the_daemon() =>
         Assert.False(RestartPolicyRule.StartsWithDaemon(new RestartPolicy { Name = "always" }, new ContainerStatus()));
 
-    private static TimeSpan? Decide(RestartPolicyRule rule, string policy, int exitCode, bool stopped = false, TimeSpan? ranFor = null) =>
-        rule.Decide(new RestartPolicy { Name = policy }, exitCode, stopped, 0, ranFor ?? Short);
+    private static TimeSpan? Decide(string policy, int exitCode, bool stopped = false, TimeSpan? ranFor = null, TimeSpan before = default) =>
+        RestartPolicyRule.Decide(new RestartPolicy { Name = policy }, exitCode, stopped, 0, ranFor ?? Short, before);
 }

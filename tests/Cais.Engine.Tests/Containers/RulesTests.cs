@@ -36,6 +36,13 @@ public sealed class RulesTests
         { "sysctl 'vm.swappiness' is not allowed", new HostConfig { Sysctls = new Dictionary<string, string> { ["vm.swappiness"] = "1" } } },
         { "invalid device cgroup rule format: 'x 1:1 r'", new HostConfig { DeviceCgroupRules = ["x 1:1 r"] } },
         { "invalid ulimit type: nofiles", new HostConfig { Ulimits = [new() { Name = "nofiles", Soft = 1, Hard = 1 }] } },
+        { "invalid isolation 'hyperv' on linux", new HostConfig { Isolation = "hyperv" } },
+        { "invalid Annotations: the empty string is not permitted as an annotation key", new HostConfig { Annotations = new Dictionary<string, string> { [""] = "x" } } },
+        { "Requested CPUs are not available - requested 0-5, available: 0-1", new HostConfig { CpusetCpus = "0-5" } },
+        { "Range of blkio weight is from 10 to 1000", new HostConfig { BlkioWeightDevice = [new() { Path = "/dev/vda", Weight = 1 }] } },
+        { "kernel does not support CPU real-time scheduler", new HostConfig { CpuRealtimeRuntime = 5 } },
+        { "unknown or invalid runtime name: /no/such/containerd-shim-x-v1", new HostConfig { Runtime = "/no/such/containerd-shim-x-v1" } },
+        { "unknown or invalid runtime name: io.containerd.nosuch.v9", new HostConfig { Runtime = "io.containerd.nosuch.v9" } },
         { "conflicting options: port publishing and the container type network mode", new HostConfig { NetworkMode = "container:x", PublishAllPorts = true } },
     };
 

@@ -135,4 +135,62 @@ public sealed class InterchangeTests : IDisposable
         Assert.Equal(["/bin/x"], record.Config.Config!.Cmd);
         Assert.Contains(record.Config.RootFs.DiffIds, d => File.Exists(Path.Combine(store.PathOf(d), "sub/file")));
     }
+
+    /// <summary>podman with a store of its own, which keeps layers as plain directories.</summary>
+    private string Podman(params string[] arguments) =>
+        Run("podman", ["--root", Path.Combine(_directory, "podman"), "--runroot", Path.Combine(_directory, "podman-run"), "--storage-driver", "vfs", "--tmpdir", Path.Combine(_directory, "podman-tmp"), .. arguments]);
+
+    [Theory]
+    [InlineData("oci-archive")]
+    [InlineData("docker-archive")]
+    public async Task Podman_loads_what_we_save_and_we_load_what_podman_saves(string format)
+    {
+        await using var store = new TestStore();
+        await using var second = new TestStore();
+        var image = await Load(store, "docker.io/library/app:1", TarMaker.Gzip);
+        await using (var file = File.Create(Path.Combine(_directory, "saved.tar")))
+        {
+            await store.Images.SaveAsync(["app:1"], file, null, Token);
+        }
+
+        Podman("load", "-i", "saved.tar");
+        using var inspected = JsonDocument.Parse(Podman("image", "inspect", "docker.io/library/app:1"));
+        var config = store.Images.Get("app:1").Manifest.Config.Digest;
+        Assert.Equal(config.Hex, inspected.RootElement[0].GetProperty("Id").GetString());
+        Podman("save", "--format", format, "-o", "podman.tar", "docker.io/library/app:1");
+        await using (var file = File.OpenRead(Path.Combine(_directory, "podman.tar")))
+        {
+            await second.Images.LoadAsync(file, new Heard(), Token);
+        }
+
+        // podman compresses anew; what the image is made of is the same.
+        var back = second.Images.List().Single();
+        Assert.Equal(store.Images.Get("app:1").Config.RootFs.DiffIds, back.Config.RootFs.DiffIds);
+        Assert.Equal(config, back.Manifest.Config.Digest);
+        Assert.NotEqual(default, image.Digest);
+    }
+
+    [Theory]
+    [InlineData("xz")]
+    [InlineData("bzip2")]
+    public async Task Archives_that_xz_and_bzip2_compressed_are_loaded_and_imported(string program)
+    {
+        await using var store = new TestStore();
+        var maker = new ImageMaker();
+        var image = maker.Image([Busybox()], TarMaker.Gzip);
+        await File.WriteAllBytesAsync(Path.Combine(_directory, "image.tar"), maker.OciArchive((image, "app:1")), Token);
+        await File.WriteAllBytesAsync(Path.Combine(_directory, "root.tar"), Busybox(), Token);
+        Run(program, "-1", "-k", "image.tar", "root.tar");
+        var ending = program == "xz" ? "xz" : "bz2";
+        await using (var file = File.OpenRead(Path.Combine(_directory, $"image.tar.{ending}")))
+        {
+            await store.Images.LoadAsync(file, new Heard(), Token);
+        }
+
+        await using var root = File.OpenRead(Path.Combine(_directory, $"root.tar.{ending}"));
+        var imported = await store.Images.ImportAsync(root, new ImportOptions(), Token);
+
+        Assert.Equal(image.Digest, store.Images.Get("app:1").Id);
+        Assert.Equal(Digest.Of(Busybox()), imported.Config.RootFs.DiffIds.Single());
+    }
 }

@@ -23,6 +23,18 @@ public sealed record Fault
     /// <summary>Answer 200 with everything although a range was asked for.</summary>
     public bool IgnoreRange { get; init; }
 
+    /// <summary>Pass on only so many bytes of the request's body, and break the connection to the registry and to the client.</summary>
+    public long? CutRequestAfter { get; init; }
+
+    /// <summary>Refuse (413) a request's body that is longer.</summary>
+    public long? LargestBody { get; init; }
+
+    /// <summary>Told how many bytes of the body were sent.</summary>
+    public Action<long>? Seen { get; init; }
+
+    /// <summary>Extra header lines of the registry's own answer.</summary>
+    public string AddHeaders { get; init; } = "";
+
     /// <summary>Announce so many bytes more than there are.</summary>
     public long LieBy { get; init; }
 }
@@ -38,6 +50,9 @@ public sealed class FaultProxy : IDisposable
     public Func<string, string, int, Fault?> Plan { get; set; } = (_, _, _) => null;
 
     public ConcurrentQueue<string> Requests { get; } = [];
+
+    /// <summary>Files that are served besides the registry, by path.</summary>
+    public ConcurrentDictionary<string, byte[]> Files { get; } = [];
 
     public FaultProxy(string upstream)
     {
@@ -97,15 +112,39 @@ public sealed class FaultProxy : IDisposable
         var (method, path) = (lines[0].Split(' ')[0], lines[0].Split(' ')[1]);
         var before = Requests.Count(r => r == $"{method} {path}");
         Requests.Enqueue($"{method} {path}");
+        if (method == "CONNECT")
+        {
+            await TunnelAsync(stream);
+            return;
+        }
+
+        if (path.StartsWith("http://", StringComparison.Ordinal))
+        {
+            // Asked as a proxy is.
+            path = new Uri(path).PathAndQuery;
+        }
+
+        if (Files.TryGetValue(path, out var file))
+        {
+            await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Length: {file.Length}\r\nConnection: close\r\n\r\n"));
+            await stream.WriteAsync(file);
+            return;
+        }
+
         var fault = Plan(method, path, before) ?? new Fault();
         using var request = new HttpRequestMessage(new HttpMethod(method), new Uri($"http://{_upstream}{path}"));
         long length = 0;
+        string? contentRange = null;
         foreach (var line in lines.Skip(1).Where(l => l.Length > 0))
         {
             var (name, value) = (line[..line.IndexOf(':', StringComparison.Ordinal)], line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim());
             if (name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase))
             {
                 length = long.Parse(value, System.Globalization.CultureInfo.InvariantCulture);
+            }
+            else if (name.Equals("Content-Range", StringComparison.OrdinalIgnoreCase))
+            {
+                contentRange = value;
             }
             else if (name.StartsWith("Accept", StringComparison.OrdinalIgnoreCase) || name.StartsWith("Auth", StringComparison.OrdinalIgnoreCase)
                 || (name.Equals("Range", StringComparison.OrdinalIgnoreCase) && !fault.IgnoreRange))
@@ -116,7 +155,13 @@ public sealed class FaultProxy : IDisposable
 
         var body = new byte[length];
         await stream.ReadExactlyAsync(body);
-        if (fault.Status is { } status)
+        if (fault.CutRequestAfter is { } cut && length > cut)
+        {
+            await PassOnPartAsync(head, body.AsMemory(0, (int)cut));
+            return;
+        }
+
+        if ((fault.LargestBody < length ? 413 : fault.Status) is { } status)
         {
             await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status} Faulty\r\n{fault.Headers}Content-Length: 0\r\nConnection: close\r\n\r\n"));
             return;
@@ -130,10 +175,37 @@ public sealed class FaultProxy : IDisposable
             {
                 request.Content.Headers.ContentType = new(type["Content-Type:".Length..].Trim());
             }
+
+            if (contentRange is not null)
+            {
+                request.Content.Headers.TryAddWithoutValidation("Content-Range", contentRange);
+            }
         }
 
         using var answer = await _http.SendAsync(request);
         await AnswerAsync(stream, answer, fault, method);
+    }
+
+    /// <summary>Half a request, and then nothing: what a broken line looks like to the registry.</summary>
+    private async Task PassOnPartAsync(byte[] head, ReadOnlyMemory<byte> part)
+    {
+        using var upstream = await ConnectAsync();
+        await upstream.GetStream().WriteAsync(Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(head).Replace(Host, _upstream, StringComparison.Ordinal)));
+        await upstream.GetStream().WriteAsync(part);
+    }
+
+    private async Task TunnelAsync(NetworkStream client)
+    {
+        using var upstream = await ConnectAsync();
+        await client.WriteAsync("HTTP/1.1 200 Connection established\r\n\r\n"u8.ToArray());
+        await Task.WhenAny(client.CopyToAsync(upstream.GetStream()), upstream.GetStream().CopyToAsync(client));
+    }
+
+    private async Task<TcpClient> ConnectAsync()
+    {
+        var upstream = new TcpClient();
+        await upstream.ConnectAsync(IPEndPoint.Parse(_upstream));
+        return upstream;
     }
 
     private async Task AnswerAsync(NetworkStream stream, HttpResponseMessage answer, Fault fault, string method)
@@ -149,6 +221,7 @@ public sealed class FaultProxy : IDisposable
         }
 
         var announced = method == "HEAD" ? answer.Content.Headers.ContentLength ?? 0 : content.Length + fault.LieBy;
+        head.Append(fault.AddHeaders);
         head.Append("Content-Length: ").Append(announced).Append("\r\n\r\n");
         await stream.WriteAsync(Encoding.Latin1.GetBytes(head.ToString()));
         if (fault.FlipAt is { } flip && flip < content.Length)
@@ -156,6 +229,7 @@ public sealed class FaultProxy : IDisposable
             content[flip] ^= 0x10;
         }
 
+        fault.Seen?.Invoke(content.Length);
         await stream.WriteAsync(content.AsMemory(0, (int)Math.Min(content.Length, fault.CutAfter ?? long.MaxValue)));
     }
 

@@ -14,7 +14,7 @@ public sealed class TestRegistry : IAsyncDisposable
     private readonly Process _process;
     private string? _alsoDelete;
 
-    private TestRegistry(string extra, int port)
+    private TestRegistry(string extra, int port, string? http = null)
     {
         Port = port;
         var config = $"""
@@ -23,8 +23,10 @@ public sealed class TestRegistry : IAsyncDisposable
             storage:
               filesystem: {'{'} rootdirectory: {_directory}/data {'}'}
               delete: {'{'} enabled: true {'}'}
+            validation: {'{'} manifests: {'{'} urls: {'{'} allow: ['^http://'] {'}'} {'}'} {'}'}
             http:
               addr: 127.0.0.1:{port}
+            {http}
             {extra}
             """;
         File.WriteAllText(Path.Combine(_directory, "config.yml"), config);
@@ -62,6 +64,26 @@ public sealed class TestRegistry : IAsyncDisposable
         return registry;
     }
 
+    /// <summary>With TLS; <paramref name="http"/> are the lines of its configuration, at their depth.</summary>
+    public static async Task<TestRegistry> WithTlsAsync(string http, string extra = "")
+    {
+        var registry = new TestRegistry(extra, FreePort(), http);
+        await Eventually.Holds(() =>
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Connect(IPAddress.Loopback, registry.Port);
+                return true;
+            }
+            catch (SocketException)
+            {
+                return false;
+            }
+        }, "docker-registry listens");
+        return registry;
+    }
+
     public static async Task<TestRegistry> WithPasswordAsync(string user, string bcryptHash)
     {
         var directory = Directory.CreateTempSubdirectory("cais-registry-").FullName;
@@ -73,7 +95,7 @@ public sealed class TestRegistry : IAsyncDisposable
     }
 
     /// <summary>Puts an image there without our own code for pushing.</summary>
-    public async Task AddAsync(ImageMaker maker, Descriptor target, string repository, string tag)
+    public async Task AddAsync(ImageMaker maker, Descriptor target, string repository, string tag, string? mediaType = null)
     {
         using var http = new HttpClient { BaseAddress = new Uri($"http://{Host}/v2/{repository}/") };
         foreach (var (digest, content) in maker.Blobs)
@@ -86,7 +108,7 @@ public sealed class TestRegistry : IAsyncDisposable
 
         foreach (var (digest, content) in maker.Blobs.Where(b => IsDocument(b.Value)).OrderBy(b => b.Key == target.Digest))
         {
-            var type = Encoding.UTF8.GetString(content).Contains("\"manifests\"", StringComparison.Ordinal) ? MediaTypes.OciIndex : MediaTypes.OciManifest;
+            var type = Encoding.UTF8.GetString(content).Contains("\"manifests\"", StringComparison.Ordinal) ? MediaTypes.OciIndex : mediaType ?? MediaTypes.OciManifest;
             var body = new ByteArrayContent(content);
             body.Headers.ContentType = new(type);
             using var put = await http.PutAsync(new Uri($"manifests/{(digest == target.Digest ? tag : digest.ToString())}", UriKind.Relative), body);

@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
+using System.Numerics;
 using Cais.Networking.Kernel;
 using Cais.Networking.Tests.Lab;
 using Cais.Testing;
@@ -162,6 +164,30 @@ public sealed class PublishedPortTests
     }
 
     [Fact]
+    public async Task Sctp_is_translated_although_this_kernel_cannot_speak_it()
+    {
+        await using var lab = await Testbed.Create();
+        var (_, inside) = await lab.Run("bridge", new PortRequest(36412, PortProtocol.Sctp, null, 2905));
+        using var receiver = inside.Do(() => Raw());
+        using var sender = lab.Outside.Do(() => Raw());
+        var initiation = Initiation(4000, 2905);
+        var buffer = new byte[256];
+        var receiving = receiver.ReceiveAsync(buffer, TestContext.Current.CancellationToken).AsTask();
+        await Eventually.Holds(
+            async () =>
+            {
+                await sender.SendToAsync(initiation, new IPEndPoint(IPAddress.Parse(Testbed.HostAddress), 0), TestContext.Current.CancellationToken);
+                return receiving.IsCompleted;
+            },
+            "the packet arrives");
+        var header = buffer.AsSpan((buffer[0] & 0x0f) * 4);
+        Assert.Equal(4000, BinaryPrimitives.ReadUInt16BigEndian(header));
+        Assert.Equal(36412, BinaryPrimitives.ReadUInt16BigEndian(header[2..]));
+
+        static Socket Raw() => new(AddressFamily.InterNetwork, SocketType.Raw, (ProtocolType)132);
+    }
+
+    [Fact]
     public async Task Ports_that_were_not_published_cannot_be_reached_from_outside_even_with_a_route_to_the_container()
     {
         await using var lab = await Testbed.Create();
@@ -258,5 +284,23 @@ public sealed class PublishedPortTests
         await File.WriteAllTextAsync(file, first, TestContext.Current.CancellationToken);
         Assert.Equal((0, ""), lab.Outside.Run("nft", "-f", file));
         File.Delete(file);
+    }
+
+    /// <summary>The packet that opens an association (RFC 9260 section 3.3.2), with its CRC32c: connection tracking looks at it.</summary>
+    private static byte[] Initiation(ushort from, ushort to)
+    {
+        var packet = new byte[32];
+        BinaryPrimitives.WriteUInt16BigEndian(packet, from);
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(2), to);
+        byte[] chunk = [1, 0, 0, 20, 0, 0, 0, 7, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 9];
+        chunk.CopyTo(packet, 12);
+        var checksum = uint.MaxValue;
+        foreach (var value in packet)
+        {
+            checksum = BitOperations.Crc32C(checksum, value);
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(packet.AsSpan(8), ~checksum);
+        return packet;
     }
 }

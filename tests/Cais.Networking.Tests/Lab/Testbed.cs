@@ -1,5 +1,6 @@
 using Cais.Linux.Netlink;
 using Cais.Networking.Firewall;
+using Cais.Plugins;
 using Cais.Storage;
 
 namespace Cais.Networking.Tests.Lab;
@@ -21,6 +22,7 @@ internal sealed class Testbed : IAsyncDisposable
     private readonly Dictionary<string, Machine> _insides = [];
     private Database _database;
     private int _containers;
+    private PluginRegistry? _plugins;
 
     private Testbed(NetworkOptions options)
     {
@@ -32,10 +34,13 @@ internal sealed class Testbed : IAsyncDisposable
         Host.AddAddress("uplink", $"{HostAddressV6}/64");
         Outside.AddAddress("uplink", $"{OutsideAddressV6}/64");
         _database = Database.Open(Path.Combine(_directory, "cais.db"));
-        Controller = NetworkController.Open(_database, RunDirectory, options, Host.Namespace);
+        Controller = NetworkController.Open(_database, RunDirectory, options, Plugins, Host.Namespace);
     }
 
     public NetworkOptions Options { get; set; }
+
+    /// <summary>Where plugins announce themselves to this host's daemon.</summary>
+    public string PluginDirectory => Path.Combine(_directory, "plugins");
 
     public Machine Host { get; }
 
@@ -48,6 +53,8 @@ internal sealed class Testbed : IAsyncDisposable
     {
         set => File.WriteAllText(Options.ResolvConfPath, value);
     }
+
+    private PluginRegistry Plugins => _plugins ??= new PluginRegistry(new PluginFolders(PluginDirectory, []));
 
     public string RunDirectory => Path.Combine(_directory, "run");
 
@@ -70,7 +77,7 @@ internal sealed class Testbed : IAsyncDisposable
     {
         await Crash();
         _database = Database.Open(Path.Combine(_directory, "cais.db"));
-        Controller = NetworkController.Open(_database, RunDirectory, Options, Host.Namespace);
+        Controller = NetworkController.Open(_database, RunDirectory, Options, Plugins, Host.Namespace);
         await Controller.StartAsync(containers, TestContext.Current.CancellationToken);
     }
 
@@ -147,6 +154,7 @@ internal sealed class Testbed : IAsyncDisposable
         await Restart();
         await Controller.DisposeAsync();
         await _database.DisposeAsync();
+        _plugins?.Dispose();
         Outside.Dispose();
         Host.Dispose();
         Directory.Delete(_directory, recursive: true);

@@ -14,6 +14,7 @@ internal static class ImageGroup
         Category = CommandCategory.Management,
         Children =
         [
+            Builds.BuildImageCommand.Define,
             HistoryCommand.Define,
             ImageInspectCommand.Define,
             ImportCommand.Define,

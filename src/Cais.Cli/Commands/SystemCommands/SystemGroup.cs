@@ -12,6 +12,7 @@ internal static class SystemGroup
         Category = CommandCategory.Management,
         Children =
         [
+            SystemCheckCommand.Define,
             DiskUsageCommand.Define,
             DialStdioCommand.Define,
             EventsCommand.Define,
@@ -29,7 +30,7 @@ internal static class BuilderGroup
         Use = "builder COMMAND",
         Summary = "Manage builds",
         Category = CommandCategory.Management,
-        Children = [BuilderPruneCommand.Define],
+        Children = [Builds.BuildImageCommand.Define, Builds.BuilderDiskUsage.Define, BuilderPruneCommand.Define],
     };
 }
 

@@ -1,0 +1,79 @@
+using Cais.BuildKit.Builds;
+using Cais.BuildKit.Grpc;
+using Cais.Engine;
+using Cais.Engine.Builds;
+using Cais.Images;
+using Google.Protobuf;
+using Pb;
+
+namespace Cais.BuildKit.Frontend;
+
+/// <summary>
+/// Results as definitions and back. Clients take one target's result and give it to the next as a graph of operations (<c>docker buildx bake</c>, <c>additional_contexts</c> of compose). Here
+/// that graph is one operation, a source that names the result; whoever sends it back means that result.
+/// </summary>
+internal sealed class FrontendInputs(CaisEngine engine, JobRegistry jobs)
+{
+    private const string Scheme = "cais-result://";
+
+    /// <summary>The definition that stands for a result.</summary>
+    public static Definition Define(BuildJob job, SolvedReference reference)
+    {
+        var source = new Op { Source = new SourceOp { Identifier = $"{Scheme}{job.Request.Ref}/{reference.Id}" } }.ToByteString();
+        var digest = Cais.Oci.Images.Digest.Of(source.Span).ToString();
+        var terminal = new Op { Inputs = { new Input { Digest = digest, Index = 0 } } }.ToByteString();
+        return new Definition { Def = { source, terminal }, Metadata = { [digest] = new OpMetadata { Caps = { ["source.image"] = true } } } };
+    }
+
+    /// <summary>
+    /// Makes an image of the result that a definition stands for, and gives its ID. Unless somebody has given it a name by then, it goes when the build is over that wants it.
+    /// Throws <see cref="GrpcException"/>.
+    /// </summary>
+    public async Task<string> ToImageAsync(BuildJob user, string name, Definition definition, CancellationToken cancellation)
+    {
+        foreach (var bytes in definition.Def)
+        {
+            if (Op.Parser.ParseFrom(bytes) is { OpCase: Op.OpOneofCase.Source } op && op.Source.Identifier.StartsWith(Scheme, StringComparison.Ordinal))
+            {
+                var parts = op.Source.Identifier[Scheme.Length..].Split('/', 2);
+                var job = await jobs.FindAsync(parts[0], TimeSpan.Zero, cancellation);
+                var reference = job.Find(parts.Length == 2 ? parts[1] : "");
+                var image = await engine.Builds.Exporter.StoreAsync(reference.Solved.Build!, new ImageExport(), new Silent(), cancellation);
+                user.Afterwards(() => RemoveUnnamed(image.Id.ToString()));
+                return image.Id.ToString();
+            }
+        }
+
+        throw new GrpcException(GrpcStatusCode.Unimplemented, $"the context {name} is a graph of operations, which is not supported: give a local directory, docker-image://NAME or another target");
+    }
+
+    private void RemoveUnnamed(string id)
+    {
+        try
+        {
+            if (engine.Images.Resolve(id) is { RepoTags.Count: 0 })
+            {
+                engine.Images.Remove(id);
+            }
+        }
+        catch (ImageException)
+        {
+            // Somebody uses it or has removed it.
+        }
+    }
+
+    private sealed class Silent : Cais.Build.Solving.IBuildProgress
+    {
+        public void Started(Cais.Build.Graph.Step step)
+        {
+        }
+
+        public void Output(Cais.Build.Graph.Step step, bool isError, ReadOnlySpan<byte> data)
+        {
+        }
+
+        public void Completed(Cais.Build.Graph.Step step, bool wasCached, Exception? error)
+        {
+        }
+    }
+}

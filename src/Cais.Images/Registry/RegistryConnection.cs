@@ -1,0 +1,118 @@
+using System.Net;
+
+namespace Cais.Images.Registry;
+
+/// <summary>
+/// Requests to one endpoint, with the authentication that it asks for. Errors are <see cref="RegistryException"/> for an answer and
+/// <see cref="HttpRequestException"/> or <see cref="IOException"/> for none.
+/// </summary>
+internal sealed class RegistryConnection(
+    RegistryHttp http, RegistryEndpoint endpoint, string scheme, RegistryCredentials? credentials, ImageStoreOptions options, bool isLogin = false) : IDisposable
+{
+    /// <summary>How long a server may keep silent before its answer, and within it.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly RegistryAuthenticator _authenticator = new(http, endpoint, scheme, credentials, options) { IsLogin = isLogin };
+
+    public RegistryEndpoint Endpoint => endpoint;
+
+    /// <summary>The registry's address up to and with <c>/v2/</c>.</summary>
+    public Uri Root { get; } = new($"{scheme}://{endpoint.Host}{(endpoint.OverridesPath ? endpoint.PathPrefix : endpoint.PathPrefix + "/v2")}/");
+
+    /// <summary>See <see cref="RegistryAuthenticator.IdentityToken"/>.</summary>
+    public string? IdentityToken => _authenticator.IdentityToken;
+
+    /// <summary>What the registry last said of its limit on pulls.</summary>
+    public RateLimit? RateLimit { get; private set; }
+
+    public void Dispose() => _authenticator.Dispose();
+
+    /// <summary>Sends a request, authenticating as asked. The request is made anew for a second attempt.</summary>
+    public async Task<HttpResponseMessage> SendAsync(
+        Func<HttpRequestMessage> make, string[] scopes, CancellationToken cancellation, bool isTransfer = false)
+    {
+        var answer = await SendOnceAsync(make, scopes, isTransfer, cancellation).ConfigureAwait(false);
+        if (answer.StatusCode != HttpStatusCode.Unauthorized)
+        {
+            return answer;
+        }
+
+        var challenges = answer.Headers.WwwAuthenticate.Select(h => Challenge.Parse(h.ToString())).OfType<Challenge>().ToList();
+        bool worthAnother;
+        try
+        {
+            worthAnother = await _authenticator.AuthenticateAsync(challenges, scopes, answer.RequestMessage?.Headers.Authorization, cancellation).ConfigureAwait(false);
+        }
+        catch
+        {
+            answer.Dispose();
+            throw;
+        }
+
+        if (!worthAnother)
+        {
+            return answer;
+        }
+
+        answer.Dispose();
+        return await SendOnceAsync(make, scopes, isTransfer, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Fetches something from a place outside of the registry (a foreign layer's): without credentials and with the system's certificates.</summary>
+    public Task<HttpResponseMessage> SendElsewhereAsync(HttpRequestMessage request, CancellationToken cancellation)
+    {
+        var authority = request.RequestUri!.Authority;
+        request.Headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
+        return http.ClientFor(RegistryEndpoint.Plain(authority, RegistryEndpoint.IsInsecure(authority, options)))
+            .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
+    }
+
+    private async Task<HttpResponseMessage> SendOnceAsync(Func<HttpRequestMessage> make, string[] scopes, bool isTransfer, CancellationToken cancellation)
+    {
+        using var request = make();
+        request.Headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
+
+        // A location on another host than the registry's gets no credentials of the registry's.
+        if (request.RequestUri!.Authority == Root.Authority)
+        {
+            request.Headers.Authorization = _authenticator.HeaderFor(scopes);
+            foreach (var (name, value) in endpoint.Headers)
+            {
+                request.Headers.TryAddWithoutValidation(name, value);
+            }
+        }
+
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        if (!isTransfer)
+        {
+            deadline.CancelAfter(Patience);
+        }
+
+        try
+        {
+            var answer = await http.ClientFor(endpoint).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token).ConfigureAwait(false);
+            RateLimit = RateLimit.Of(answer) ?? RateLimit;
+            return answer;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new HttpRequestException($"{request.Method} \"{request.RequestUri}\": no answer within {Patience.TotalSeconds:0} s");
+        }
+        catch (HttpRequestException e)
+        {
+            throw new HttpRequestException($"{Verb(request.Method)} \"{request.RequestUri}\": {Innermost(e)}", e);
+        }
+    }
+
+    private static string Verb(HttpMethod method) => string.Concat(method.Method[..1], method.Method[1..].ToLowerInvariant());
+
+    private static string Innermost(Exception e)
+    {
+        while (e.InnerException is not null)
+        {
+            e = e.InnerException;
+        }
+
+        return e.Message;
+    }
+}

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Boots Debian's cloud kernel with systemd on cgroup v2 in qemu, with the built programs inside, and runs there what a machine with
+# cgroup v1 cannot test: the conformance scripts, the runtime's and the engine's integration tests, checkpoint and restore, cgroups by systemd.
+# Usage (root): test/vm/run.sh [PART...]      parts: smoke systemd criu containerd podman dockerd engine Runtime Engine Shim; default: all
+# CAIS_VM_CACHE: the kernel, the Debian root and the disk (default /var/cache/cais-vm). CAIS_VM_SECONDS: time limit (default 3600).
+# Needs Debian packages: qemu-system-x86 seabios mmdebstrap busybox-static e2fsprogs. Without /dev/kvm a part takes about ten times as long.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+project=$(cd "$here/../.." && pwd)
+cache=${CAIS_VM_CACHE:-/var/cache/cais-vm}
+bin=${CAIS_BIN:-$project/artifacts/bin}
+parts=${*:-smoke systemd criu containerd podman dockerd engine Runtime Engine Shim}
+mkdir -p "$cache"
+
+# The kernel, taken apart, not installed.
+if [ ! -e "$cache/kernel/.complete" ]; then
+  package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ { print $2; exit }')
+  rm -rf "$cache/kernel" && mkdir -p "$cache/kernel"
+  (cd "$cache/kernel" && apt-get download -q "$package" && dpkg -x ./*.deb . && rm ./*.deb)
+  touch "$cache/kernel/.complete"
+fi
+kernel=$(ls "$cache"/kernel/boot/vmlinuz-*)
+version=${kernel##*/vmlinuz-}
+
+# The root file system: Debian with systemd, and the peers.
+if [ ! -e "$cache/root/.complete" ]; then
+  rm -rf "$cache/root"
+  mirror=$(awk '/^(URIs:|deb )/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null)
+  mmdebstrap --variant=minbase --mode=root --skip=check/empty \
+    --aptopt='Apt::Install-Recommends "false"' bookworm "$cache/root" "$mirror" ||
+  mmdebstrap --variant=minbase --mode=root --skip=check/empty \
+    --include=systemd,systemd-sysv,dbus,udev,kmod,iproute2,iputils-ping,nftables,iptables,procps,busybox-static,runc,crun,criu,containerd,docker.io,podman,bsdutils,jq,strace,libicu72,ca-certificates \
+    --aptopt='Apt::Install-Recommends "false"' bookworm "$cache/root" "$mirror"
+  chroot "$cache/root" systemctl mask docker.service docker.socket containerd.service podman.service podman.socket getty@tty1.service \
+    serial-getty@ttyS0.service systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer >/dev/null 2>&1
+  touch "$cache/root/.complete"
+fi
+root=$cache/root
+rm -rf "$root/lib/modules" && cp -a "$cache/kernel/lib/modules" "$root/lib/"
+chroot "$root" depmod "$version"
+
+# What is tested, and .NET for the suites.
+rm -rf "$root/cais" && mkdir -p "$root/cais/artifacts" "$root/cais/tests" "$root/usr/share"
+cp -a "$bin" "$root/cais/artifacts/bin"
+cp -a "$project/test" "$root/cais/test"
+cp "$project/tests/isolate.sh" "$root/cais/tests/"
+cp "$here/inside.sh" "$root/cais/inside.sh"
+[ -e /usr/local/bin/docker ] && cp /usr/local/bin/docker "$root/usr/local/bin/docker"
+for part in $parts; do
+  suite=$project/tests/Cais.$part.Tests/bin/Debug/net10.0
+  if [ -d "$suite" ]; then
+    mkdir -p "$root/cais/tests/Cais.$part.Tests" && cp -a "$suite/." "$root/cais/tests/Cais.$part.Tests/"
+    dotnet=$(dirname "$(readlink -f "$(command -v dotnet)")")
+    mkdir -p "$root/usr/share/dotnet" && cp -a "$dotnet/dotnet" "$dotnet/host" "$dotnet/shared" "$root/usr/share/dotnet/"
+    ln -sf /usr/share/dotnet/dotnet "$root/usr/bin/dotnet"
+  fi
+done
+cat >"$root/etc/systemd/system/cais-test.service" <<UNIT
+[Unit]
+Description=Tests of Cais
+After=dbus.service systemd-tmpfiles-setup.service
+[Service]
+Type=oneshot
+Environment=HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+ExecStart=/cais/inside.sh $parts
+ExecStopPost=/bin/systemctl --force --force poweroff
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+Delegate=yes
+[Install]
+WantedBy=multi-user.target
+UNIT
+ln -sf ../cais-test.service "$root/etc/systemd/system/multi-user.target.wants/cais-test.service"
+echo '/dev/vda / ext4 defaults 0 0' >"$root/etc/fstab"
+echo cais-vm >"$root/etc/hostname"
+rm -f "$cache/disk.ext4"
+mke2fs -q -t ext4 -O ^has_journal -d "$root" "$cache/disk.ext4" 6G
+
+# An initial root that finds the disk: the cloud kernel has its drivers as modules.
+initial=$cache/initial
+rm -rf "$initial" && mkdir -p "$initial"/{bin,dev,proc,sys,root,modules}
+cp /bin/busybox "$initial/bin/busybox"
+i=100
+for file in $(chroot "$root" modprobe -S "$version" --show-depends -a virtio_pci virtio_blk ext4 | awk '$1 == "insmod" { print $2 }' | awk '!seen[$0]++'); do
+  cp "$root$file" "$initial/modules/$((i++))-${file##*/}"
+done
+cat >"$initial/init" <<'INIT'
+#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs dev /dev
+for m in /modules/*; do /bin/busybox insmod $m; done
+n=0; while [ ! -b /dev/vda ] && [ $n -lt 100 ]; do /bin/busybox sleep 0.1; n=$((n + 1)); done
+/bin/busybox mount -t ext4 /dev/vda /root
+exec /bin/busybox switch_root /root /sbin/init
+INIT
+chmod +x "$initial/init"
+(cd "$initial" && find . | /bin/busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$cache/initial.img"
+
+accelerate=tcg,thread=multi
+[ -z "${CAIS_VM_KVM-}" ] || accelerate=kvm
+timeout "${CAIS_VM_SECONDS:-3600}" qemu-system-x86_64 -accel "$accelerate" -cpu max -smp 2 -m 3072 -display none -serial stdio -monitor none -no-reboot \
+  -kernel "$kernel" -initrd "$cache/initial.img" -nic none -drive "file=$cache/disk.ext4,format=raw,if=virtio,cache=unsafe" \
+  -append "console=ttyS0 quiet panic=-1 systemd.show_status=false systemd.journald.forward_to_console=false" </dev/null 2>&1 | tee "$cache/console.log" | sed -u "s,\r,,g" |
+  grep --line-buffered -E '^(VM:|conformance|FAIL|skip|leak|     |ok)|Total:|\[FAIL\]' || true
+grep -q '^VM: finished' <(tr -d '\r' <"$cache/console.log") || { echo "the machine did not get to the end: see $cache/console.log"; exit 1; }
+! tr -d '\r' <"$cache/console.log" | grep -qE '^VM: .* failed'
