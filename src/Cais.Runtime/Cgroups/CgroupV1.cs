@@ -385,16 +385,15 @@ internal sealed class CgroupV1 : ContainerCgroup
         var parent = Path.GetDirectoryName(path)!;
         foreach (var file in new[] { "cpuset.cpus", "cpuset.mems" })
         {
-            if (Read(path, file).Length == 0)
+            var inherited = Read(parent, file);
+            if (inherited.Length == 0)
             {
                 // Another process may have made the parent this very moment and not filled it yet. The hierarchy's root is never empty.
-                if (Read(parent, file).Length == 0)
-                {
-                    InheritCpuset(parent);
-                }
-
-                Write(path, file, Read(parent, file));
+                InheritCpuset(parent);
+                inherited = Read(parent, file);
             }
+
+            Write(path, file, inherited);
         }
     }
 

@@ -47,19 +47,26 @@ internal static class DeviceSteps
     public static void Create(PlanContext context)
     {
         var configured = context.Spec.Linux?.Devices ?? [];
+        var wanted = new List<LinuxDevice>(Defaults.Length + configured.Count);
         foreach (var device in Defaults)
         {
             if (!Lists(configured, device.Path))
             {
-                CreateNode(context, device);
+                wanted.Add(device);
             }
         }
 
-        foreach (var device in configured)
+        wanted.AddRange(configured);
+        for (var i = 0; i < wanted.Count; i++)
         {
-            CreateNode(context, device);
+            // Neighbours share their open directory: nearly all are in /dev.
+            var first = i == 0 || Parent(wanted[i]) != Parent(wanted[i - 1]);
+            var last = i == wanted.Count - 1 || Parent(wanted[i]) != Parent(wanted[i + 1]);
+            CreateNode(context, wanted[i], first, last);
         }
     }
+
+    private static string Parent(LinuxDevice device) => PlanContext.Clean(device.Path) is var path ? path[..(path.LastIndexOf('/') + 1)] : "";
 
     public static void Link(PlanContext context)
     {
@@ -82,7 +89,7 @@ internal static class DeviceSteps
         context.Close(context.Target);
     }
 
-    private static void CreateNode(PlanContext context, LinuxDevice device)
+    private static void CreateNode(PlanContext context, LinuxDevice device, bool openParent, bool closeParent)
     {
         var b = context.B;
         var path = PlanContext.Clean(device.Path);
@@ -98,7 +105,11 @@ internal static class DeviceSteps
         var number = type == Fifo ? 0 : Files.DeviceNumber((uint)device.Major, (uint)device.Minor);
         var note = new Note("create device {0}", path);
         Label exists = new(), bind = new(), done = new();
-        context.MakeParents(path);
+        if (openParent)
+        {
+            context.MakeParents(path);
+        }
+
         if (!context.Inputs.CannotMakeNodes)
         {
             b.Call(note, SystemCall.Mknodat, context.Scratch, name, (nint)(type | mode), (nint)number);
@@ -131,7 +142,10 @@ internal static class DeviceSteps
         b.Mark(bind);
         BindNode(context, path, name, note);
         b.Mark(done);
-        context.Close(context.Scratch);
+        if (closeParent)
+        {
+            context.Close(context.Scratch);
+        }
     }
 
     /// <summary>In a user namespace nodes cannot be made: the host's own is bound over an empty file.</summary>

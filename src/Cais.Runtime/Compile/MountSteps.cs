@@ -69,6 +69,11 @@ internal static class MountSteps
         Restrict(context, context.Source, options.RecursiveSet, options.RecursiveClear, recursive: true, note);
         OpenBindTarget(context, destination, note);
         GuardProc(context, destination, note);
+        if (destination == "/proc")
+        {
+            RequireProc(context, note);
+        }
+
         b.Call(note, SystemCall.MoveMount, context.Source, plan.Utf8Empty, context.Target, plan.Utf8Empty, FromEmptyPath | ToEmptyPath);
         foreach (var propagation in options.Propagation)
         {
@@ -129,6 +134,16 @@ internal static class MountSteps
         context.B.Mark(inside);
         context.B.Fail(Errno.EPERM, new Note("mount on {0}: it is inside /proc, which containers' safety rests on", destination));
         context.B.Mark(fine);
+    }
+
+    /// <summary>What is bound on /proc itself must be the kernel's: else masks and read-only paths protect a picture of it.</summary>
+    private static void RequireProc(PlanContext context, Note note)
+    {
+        Label genuine = new();
+        context.B.Call(note, SystemCall.Fstatfs, context.Source, context.StatBuffer);
+        context.B.JumpIfEqual(context.StatBuffer, -1, ProcMagic, genuine, new Note("is it the kernel's?"));
+        context.B.Fail(Errno.EPERM, new Note("mount on /proc: the source is not a proc filesystem, which containers' safety rests on"));
+        context.B.Mark(genuine);
     }
 
     public static void Restrict(
