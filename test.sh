@@ -60,6 +60,7 @@ install_packages() {
 /usr/bin/prometheus prometheus
 /usr/sbin/rsyslogd rsyslog
 /usr/bin/jq jq
+/usr/sbin/criu criu
 PACKAGES
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "test.sh: installing ${missing[*]}"

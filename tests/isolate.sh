@@ -9,6 +9,9 @@ if [ "${1-}" != --inside ]; then
   scope=cais-test-$$
   joined=()
   for mount in $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/mounts); do
+    if [ "$mount" = /sys/fs/cgroup ]; then # all of v2: what the top does not hand down, nobody below has
+      for controller in $(cat "$mount/cgroup.controllers"); do echo "+$controller" >"$mount/cgroup.subtree_control"; done 2>/dev/null
+    fi
     mkdir "$mount/$scope" 2>/dev/null || continue
     for file in cpuset.cpus cpuset.mems; do
       if [ -f "$mount/$scope/$file" ]; then cat "$mount/$file" >"$mount/$scope/$file" 2>/dev/null; fi

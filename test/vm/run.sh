@@ -27,8 +27,6 @@ if [ ! -e "$cache/root/.complete" ]; then
   rm -rf "$cache/root"
   mirror=$(awk '/^(URIs:|deb )/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null)
   mmdebstrap --variant=minbase --mode=root --skip=check/empty \
-    --aptopt='Apt::Install-Recommends "false"' bookworm "$cache/root" "$mirror" ||
-  mmdebstrap --variant=minbase --mode=root --skip=check/empty \
     --include=systemd,systemd-sysv,dbus,udev,kmod,iproute2,iputils-ping,nftables,iptables,procps,busybox-static,runc,crun,criu,containerd,docker.io,podman,bsdutils,jq,strace,libicu72,ca-certificates \
     --aptopt='Apt::Install-Recommends "false"' bookworm "$cache/root" "$mirror"
   chroot "$cache/root" systemctl mask docker.service docker.socket containerd.service podman.service podman.socket getty@tty1.service \
@@ -36,33 +34,18 @@ if [ ! -e "$cache/root/.complete" ]; then
   touch "$cache/root/.complete"
 fi
 root=$cache/root
-rm -rf "$root/lib/modules" && cp -a "$cache/kernel/lib/modules" "$root/lib/"
-chroot "$root" depmod "$version"
-
-# What is tested, and .NET for the suites.
-rm -rf "$root/cais" && mkdir -p "$root/cais/artifacts" "$root/cais/tests" "$root/usr/share"
-cp -a "$bin" "$root/cais/artifacts/bin"
-cp -a "$project/test" "$root/cais/test"
-cp "$project/tests/isolate.sh" "$root/cais/tests/"
-cp "$here/inside.sh" "$root/cais/inside.sh"
-[ -e /usr/local/bin/docker ] && cp /usr/local/bin/docker "$root/usr/local/bin/docker"
-for part in $parts; do
-  suite=$project/tests/Cais.$part.Tests/bin/Debug/net10.0
-  if [ -d "$suite" ]; then
-    mkdir -p "$root/cais/tests/Cais.$part.Tests" && cp -a "$suite/." "$root/cais/tests/Cais.$part.Tests/"
-    dotnet=$(dirname "$(readlink -f "$(command -v dotnet)")")
-    mkdir -p "$root/usr/share/dotnet" && cp -a "$dotnet/dotnet" "$dotnet/host" "$dotnet/shared" "$root/usr/share/dotnet/"
-    ln -sf /usr/share/dotnet/dotnet "$root/usr/bin/dotnet"
-  fi
-done
-cat >"$root/etc/systemd/system/cais-test.service" <<UNIT
+if [ ! -e "$cache/disk.complete" ]; then
+  rm -rf "$root/lib/modules" "$root/usr/share/"{doc,man,locale,info} && cp -a "$cache/kernel/lib/modules" "$root/lib/"
+  chroot "$root" depmod "$version"
+  cat >"$root/etc/systemd/system/cais-test.service" <<UNIT
 [Unit]
 Description=Tests of Cais
 After=dbus.service systemd-tmpfiles-setup.service
+RequiresMountsFor=/cais
 [Service]
 Type=oneshot
 Environment=HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-ExecStart=/cais/inside.sh $parts
+ExecStart=/cais/inside.sh
 ExecStopPost=/bin/systemctl --force --force poweroff
 StandardOutput=tty
 StandardError=tty
@@ -71,11 +54,34 @@ Delegate=yes
 [Install]
 WantedBy=multi-user.target
 UNIT
-ln -sf ../cais-test.service "$root/etc/systemd/system/multi-user.target.wants/cais-test.service"
-echo '/dev/vda / ext4 defaults 0 0' >"$root/etc/fstab"
-echo cais-vm >"$root/etc/hostname"
-rm -f "$cache/disk.ext4"
-mke2fs -q -t ext4 -O ^has_journal -d "$root" "$cache/disk.ext4" 6G
+  ln -sf ../cais-test.service "$root/etc/systemd/system/multi-user.target.wants/cais-test.service"
+  printf '/dev/vda / ext4 defaults 0 0\n/dev/vdb /cais ext4 defaults 0 0\n' >"$root/etc/fstab"
+  mkdir -p "$root/cais"
+  echo cais-vm >"$root/etc/hostname"
+  mke2fs -q -t ext4 -O ^has_journal -d "$root" "$cache/disk.ext4" 6G
+  touch "$cache/disk.complete"
+fi
+
+# What is tested, and .NET for the suites: a disk of its own, mounted at /cais.
+tested=$cache/tested
+rm -rf "$tested" && mkdir -p "$tested/artifacts" "$tested/tests"
+cp -a "$bin" "$tested/artifacts/bin"
+cp -a "$project/test" "$tested/test"
+cp "$project/tests/isolate.sh" "$tested/tests/"
+cp "$here/inside.sh" "$tested/inside.sh"
+echo "$parts" >"$tested/parts"
+[ ! -e /usr/local/bin/docker ] || cp /usr/local/bin/docker "$tested/artifacts/bin/docker"
+for part in $parts; do
+  suite=$project/tests/Cais.$part.Tests/bin/Debug/net10.0
+  if [ -d "$suite" ]; then
+    mkdir -p "$tested/dotnet"
+    cp -a "$suite" "$tested/tests/Cais.$part.Tests"
+    dotnet=$(dirname "$(readlink -f "$(command -v dotnet)")")
+    cp -a "$dotnet/dotnet" "$dotnet/host" "$dotnet/shared" "$tested/dotnet/"
+  fi
+done
+rm -f "$cache/tested.ext4"
+mke2fs -q -t ext4 -O ^has_journal -d "$tested" "$cache/tested.ext4" 1G
 
 # An initial root that finds the disk: the cloud kernel has its drivers as modules.
 initial=$cache/initial
@@ -101,7 +107,8 @@ chmod +x "$initial/init"
 accelerate=tcg,thread=multi
 [ -z "${CAIS_VM_KVM-}" ] || accelerate=kvm
 timeout "${CAIS_VM_SECONDS:-3600}" qemu-system-x86_64 -accel "$accelerate" -cpu max -smp 2 -m 3072 -display none -serial stdio -monitor none -no-reboot \
-  -kernel "$kernel" -initrd "$cache/initial.img" -nic none -drive "file=$cache/disk.ext4,format=raw,if=virtio,cache=unsafe" \
+  -kernel "$kernel" -initrd "$cache/initial.img" -nic none -drive "file=$cache/disk.ext4,format=raw,if=virtio,cache=unsafe,snapshot=on" \
+  -drive "file=$cache/tested.ext4,format=raw,if=virtio,cache=unsafe" \
   -append "console=ttyS0 quiet panic=-1 systemd.show_status=false systemd.journald.forward_to_console=false" </dev/null 2>&1 | tee "$cache/console.log" | sed -u "s,\r,,g" |
   grep --line-buffered -E '^(VM:|conformance|FAIL|skip|leak|     |ok)|Total:|\[FAIL\]' || true
 grep -q '^VM: finished' <(tr -d '\r' <"$cache/console.log") || { echo "the machine did not get to the end: see $cache/console.log"; exit 1; }

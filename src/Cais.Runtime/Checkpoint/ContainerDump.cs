@@ -49,6 +49,12 @@ internal static class ContainerDump
             arguments.AddRange(["--page-server", "--address", server[..colon], "--port", server[(colon + 1)..]]);
         }
 
+        // Engines pause a container before they save it; criu must know where, to let it move while it is being saved.
+        if (FreezerOf(state.CgroupPaths) is { } freezer)
+        {
+            arguments.AddRange(["--freeze-cgroup", freezer]);
+        }
+
         Add(request.TcpSkipInFlight, "--skip-in-flight");
         Add(request.LinkRemap, "--link-remap");
         foreach (var (destination, _) in CriuResources.ExternalMounts(spec, state.Bundle, state.Rootfs))
@@ -83,6 +89,21 @@ internal static class ContainerDump
                 arguments.AddRange(words);
             }
         }
+    }
+
+    private static string? FreezerOf(IReadOnlyList<string> paths)
+    {
+        var layout = CgroupLayout.Detect();
+        var mountPoint = layout.IsUnified ? layout.Hierarchies[0].MountPoint : layout.Find("freezer")?.MountPoint;
+        foreach (var path in paths)
+        {
+            if (mountPoint is not null && path.StartsWith(mountPoint + "/", StringComparison.Ordinal))
+            {
+                return path;
+            }
+        }
+
+        return null;
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

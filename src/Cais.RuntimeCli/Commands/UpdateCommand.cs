@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Text;
 using Cais.Linux;
 using Cais.Oci.Runtime;
+using Cais.Runtime;
 
 namespace Cais.RuntimeCli.Commands;
 
@@ -10,8 +12,38 @@ internal static class UpdateCommand
     public static int Run(Invocation invocation, Arguments options)
     {
         using var container = invocation.Runtime.Load(options.Id);
-        container.Update(options.Value("resources") is { } path ? Read(path) : FromOptions(options));
+        if (options.Value("resources") is { } path)
+        {
+            container.Update(Read(path));
+            return 0;
+        }
+
+        container.Update(FromOptions(options));
+        foreach (var option in (ReadOnlySpan<string>)["l3-cache-schema", "mem-bw-schema"])
+        {
+            if (options.Value(option) is { Length: > 0 } schema)
+            {
+                SetSchema(container.Id, schema);
+            }
+        }
+
         return 0;
+    }
+
+    /// <summary>Intel RDT: the container's group has its id for a name, unless its configuration named another.</summary>
+    private static void SetSchema(string id, string schema)
+    {
+        var file = $"/sys/fs/resctrl/{id}/schemata";
+        if (!Files.Exists(file))
+        {
+            throw new RuntimeException(
+                RuntimeError.Failed, $"there is no {file}: the container has no Intel RDT group of its own, or this host has no Intel RDT (mount -t resctrl resctrl /sys/fs/resctrl)");
+        }
+
+        foreach (var line in schema.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            Files.WriteValue(file, Encoding.UTF8.GetBytes(line + "\n"));
+        }
     }
 
     private static LinuxResources Read(string path)

@@ -223,6 +223,14 @@ public sealed class CompatibilityTests : IDisposable
     }
 
     [Fact]
+    public void A_schema_for_Intel_RDT_is_refused_where_there_is_none()
+    {
+        Start("sleep", "1000");
+        Assert.Contains("Intel RDT", Run("update", "--l3-cache-schema", "L3:0=f", _bundle.Id).Error, StringComparison.Ordinal);
+        Assert.Equal(0, Run("update", "--pids-limit", "40", _bundle.Id).Code);
+    }
+
+    [Fact]
     public void Run_keeps_the_container_when_asked()
     {
         Write(_bundle.Spec("sh", "-c", "exit 3"));
