@@ -56,8 +56,13 @@ public sealed class SnapshotStore
     }
 
     /// <summary>The container's root file system, or null.</summary>
-    public RootfsMount? Find(string containerId) =>
-        ManifestOf(containerId) is { } manifest && ImageOf(containerId) is { } image ? Mount(containerId, manifest, image.Config) : null;
+    public RootfsMount? Find(string containerId)
+    {
+        CheckId(containerId);
+        return ManifestOf(containerId) is { } digest
+            ? Mount(containerId, digest, _images.Documents.Config(_images.Documents.Manifest(digest).Config.Digest))
+            : null;
+    }
 
     /// <summary>The image that the container stands on, or null.</summary>
     internal (Manifest Manifest, ImageConfig Config)? ImageOf(string containerId)

@@ -125,6 +125,33 @@ public sealed class CrashTests
     }
 
     [Fact]
+    public async Task No_line_is_lost_or_doubled_however_often_the_daemon_is_killed()
+    {
+        const int Lines = 300_000;
+        await using var engine = await Engine.Start();
+        await Busybox.Import(engine);
+        var id = (await engine.Cais("run", "-d", "--log-opt", "max-size=-1", "busybox", "sh", "-c",
+            $"i=0; while [ $i -lt {Lines} ]; do echo $i; i=$((i+1)); done; printf unfinished; exit 4")).Succeeded().Text;
+        var random = new Random(11);
+        for (var round = 0; round < 6; round++)
+        {
+            await Task.Delay(random.Next(80), TestContext.Current.CancellationToken);
+            await engine.Crash();
+            await engine.StartDaemon();
+        }
+
+        Assert.Equal("4", (await engine.Docker("wait", id)).Succeeded().Text);
+        var logged = (await engine.Docker("logs", id)).Succeeded().Output.Split('\n');
+        Assert.Equal("unfinished", logged[^1]);
+        for (var i = 0; i < Lines; i++)
+        {
+            Assert.True(i < logged.Length && logged[i] == i.ToString(System.Globalization.CultureInfo.InvariantCulture), $"line {i} is {logged.ElementAtOrDefault(i)}");
+        }
+
+        Assert.Equal(Lines + 1, logged.Length);
+    }
+
+    [Fact]
     public async Task After_a_reboot_policies_say_who_runs()
     {
         await using var engine = await Engine.Start();

@@ -22,7 +22,7 @@ public sealed class HostConfigTests(EngineFixture fixture) : IClassFixture<Engin
         { "--group-add 77 --user 5:6 busybox id -G", "6 77" },
         { "--read-only --tmpfs /scratch:size=1m,mode=700 busybox sh -c 'touch /x 2>/dev/null || echo read-only; touch /scratch/x && stat -c %a /scratch'", "read-only\n700" },
         { "--init busybox sh -c 'cat /proc/1/comm'", "docker-init" },
-        { "--pid host busybox sh -c 'test -d /proc/2 && echo host'", "host" },
+        { "--pid host busybox sh -c 'test $$ -ne 1 && echo host'", "host" },
         { "--network none busybox sh -c 'ls /sys/class/net'", "lo" },
         { "--oom-score-adj 500 busybox cat /proc/self/oom_score_adj", "500" },
         { "--device /dev/zero:/dev/null0:r busybox sh -c 'head -c 1 /dev/null0 | od -An -tx1'", "00" },

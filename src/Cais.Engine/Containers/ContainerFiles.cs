@@ -37,7 +37,7 @@ internal sealed class ContainerFiles(EngineServices services, ContainerStarter s
         (uint, uint)? owner = null;
         if (asUser && !string.IsNullOrEmpty(container.Record.Config.User))
         {
-            var user = starter.UserOf(container.Record, null);
+            var user = starter.UserOf(container, null);
             owner = (user.Uid, user.Gid);
         }
 

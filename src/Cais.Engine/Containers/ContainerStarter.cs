@@ -162,8 +162,8 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
     };
 
     /// <summary>As whom a command in a running container runs.</summary>
-    public ProcessUser UserOf(ContainerRecord record, string? user) => services.Images.Snapshots.Find(record.Id) is { } rootfs
-        ? _users.Resolve(record, rootfs, user)
+    public ProcessUser UserOf(Container container, string? user) => (container.Rootfs ?? services.Images.Snapshots.Find(container.Id)) is { } rootfs
+        ? _users.Resolve(container.Record, rootfs, user)
         : new UserDatabase([], []).Resolve(user, null);
 
     public string PipePrefix(string id) => Path.Combine(services.Options.PipesDirectory, id);

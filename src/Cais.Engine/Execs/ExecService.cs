@@ -116,7 +116,7 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
         var trace = new PhaseTrace("exec start", services.Log, services.Options.Trace);
         try
         {
-            var user = starter.UserOf(container.Record, string.IsNullOrEmpty(request.User) ? null : request.User);
+            var user = starter.UserOf(container, string.IsNullOrEmpty(request.User) ? null : request.User);
             var options = starter.SpecOptionsOf(container.Record, user, null, "");
             var process = SpecGenerator.ExecProcess(container.Record, request, options);
             exec.Streams = ProcessStreams.Create(
