@@ -30,7 +30,7 @@ public sealed class ProgressDisplayTests
     }
 
     private static string Line(string id, string status, long current, long total) =>
-        $$"""{"id":"{{id}}","status":"{{status}}","progressDetail":{"current":{{current}},"total":{{total}}}}""";
+        $$$"""{"id":"{{{id}}}","status":"{{{status}}}","progressDetail":{"current":{{{current}}},"total":{{{total}}}}}""";
 
     [Fact]
     public async Task A_transfer_shows_its_bar_and_its_speed()

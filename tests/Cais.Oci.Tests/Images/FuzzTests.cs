@@ -60,7 +60,7 @@ public sealed class FuzzTests
         Gen.Choose(0, 600).ArrayOf().ToArbitrary(), Gen.Choose(0, 255).ToArbitrary(), (places, value) =>
         {
             var bytes = Encoding.UTF8.GetBytes(
-                $$"""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{{Digest0}}","size":2},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"{{Digest0}}","size":10,"annotations":{"a":"b"}}]}""");
+                $$$"""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{{{Digest0}}}","size":2},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"{{{Digest0}}}","size":10,"annotations":{"a":"b"}}]}""");
             foreach (var place in places)
             {
                 bytes[place % bytes.Length] = (byte)value;
