@@ -71,7 +71,7 @@ public sealed class MainJobTests
         Assert.Equal("", await Do("ps", "-aq"));
     }
 
-    [Fact(Skip = "Known defect: after a crash of the daemon, removing the last container and image leaves files in the store until the next collection.")]
+    [Fact]
     public async Task The_store_is_empty_when_a_container_that_outlived_the_daemon_and_its_image_are_removed()
     {
         await using var engine = await Engine.Start();
@@ -81,8 +81,11 @@ public sealed class MainJobTests
         await engine.StartDaemon();
         (await engine.Cais("rm", "-f", "survivor")).Succeeded();
         (await engine.Cais("rmi", "busybox")).Succeeded();
-        Assert.Empty(Directory.GetDirectories(Path.Combine(engine.DataFolder, "snapshots")));
-        Assert.Empty(Directory.GetFiles(Path.Combine(engine.DataFolder, "content"), "*", SearchOption.AllDirectories));
+        // Deleting the files themselves is nobody's wait: it happens behind the answer.
+        await Eventually.Holds(
+            () => Directory.GetDirectories(Path.Combine(engine.DataFolder, "snapshots")) is []
+                && Directory.GetFiles(Path.Combine(engine.DataFolder, "content"), "*", SearchOption.AllDirectories) is [],
+            "the store is empty");
     }
 
     /// <summary>One command in redis' inline protocol; the first line of the answer.</summary>

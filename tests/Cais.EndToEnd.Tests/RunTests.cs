@@ -197,7 +197,7 @@ public sealed class RunTests(EngineFixture fixture) : IClassFixture<EngineFixtur
         (await _engine.Docker("volume", "rm", volume)).Succeeded();
     }
 
-    [Theory(Skip = "Known defect: cais-init runs on the host but crashes inside a container.")]
+    [Theory]
     [MemberData(nameof(Clients))]
     public async Task Init_reaps_and_forwards(string client)
     {

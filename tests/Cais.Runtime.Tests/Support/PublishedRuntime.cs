@@ -1,26 +1,13 @@
 namespace Cais.Runtime.Tests.Support;
 
-/// <summary>The natively compiled program with its symbols, published once for all tests that need it.</summary>
+/// <summary>The natively compiled program as <c>build.sh</c> left it before stripping: with its symbols.</summary>
 internal static class PublishedRuntime
 {
-    private static readonly Lazy<string> Published = new(Publish);
+    public static string Program { get; } = Find();
 
-    /// <summary>With its symbols in it.</summary>
-    public static string Program => Published.Value;
-
-    private static string Publish()
+    private static string Find()
     {
-        var root = SourceTree.Root;
-        var output = System.IO.Path.Combine(root, "artifacts", "test", "cais-runtime");
-        var program = System.IO.Path.Combine(output, "cais-runtime");
-        var start = new System.Diagnostics.ProcessStartInfo(
-            "dotnet", ["publish", System.IO.Path.Combine(root, "src/Cais.RuntimeCli"), "-c", "Release", "-p:StripSymbols=false", "-o", output, "-v", "q"])
-        {
-            RedirectStandardOutput = true,
-        };
-        using var process = System.Diagnostics.Process.Start(start)!;
-        var text = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return process.ExitCode == 0 && File.Exists(program) ? program : throw new InvalidOperationException($"publishing the runtime failed: {text}");
+        var program = System.IO.Path.Combine(SourceTree.Root, "artifacts", "publish", "Cais.RuntimeCli", "cais-runtime");
+        return File.Exists(program) ? program : throw new InvalidOperationException($"{program} is missing: run ./build.sh first");
     }
 }
