@@ -51,7 +51,7 @@ busybox_tar() {
   for a in sh true cat echo ls; do ln -sf busybox "$work/bb/bin/$a"; done
   tar -C "$work/bb" -cf "$work/busybox.tar" .
 }
-finish() { kill "${pids[@]}" 2>/dev/null; wait "${pids[@]}" 2>/dev/null; rm -rf --one-file-system "$work"; }
+finish() { kill "${pids[@]}" 2>/dev/null; wait "${pids[@]}" 2>/dev/null; nft delete table inet cais 2>/dev/null; rm -rf /run/containerd /run/docker; for g in /sys/fs/cgroup/*/docker; do find "$g" -depth -type d -exec rmdir {} + 2>/dev/null; done; rm -rf --one-file-system "$work"; }
 trap finish EXIT
 
 case_docker() {

@@ -21,9 +21,17 @@ internal sealed class Registry : IAsyncDisposable
         return _scratch[$"data/docker/registry/v2/blobs/sha256/{hex[..2]}/{hex}/data"];
     }
 
-    public static async Task<Registry> Start()
+    /// <summary>With <paramref name="password"/> ("secret", of which this knows the hash) only the user "me" gets in.</summary>
+    public static async Task<Registry> Start(string? password = null)
     {
         var registry = new Registry(FreePort());
+        var auth = "";
+        if (password is not null)
+        {
+            await File.WriteAllTextAsync(registry._scratch["htpasswd"], "me:$2b$04$Ra42J6A02tcQXLqC/h7RreSXKmwOwCK8Udx8Qnm6qOwZJUHrL4IS.\n");
+            auth = $"auth: {{ htpasswd: {{ realm: test, path: {registry._scratch["htpasswd"]} }} }}";
+        }
+
         var config = registry._scratch["config.yml"];
         await File.WriteAllTextAsync(config, $$"""
             version: 0.1
@@ -32,6 +40,7 @@ internal sealed class Registry : IAsyncDisposable
               filesystem: { rootdirectory: {{registry._scratch["data"]}} }
               delete: { enabled: true }
             http: { addr: {{registry.Address}} }
+            {{auth}}
             """);
         registry._process = Command.Start("docker-registry", ["serve", config]);
         using var client = new HttpClient();
@@ -40,7 +49,7 @@ internal sealed class Registry : IAsyncDisposable
             {
                 try
                 {
-                    return (await client.GetAsync(new Uri($"http://{registry.Address}/v2/"))).StatusCode == HttpStatusCode.OK;
+                    return (await client.GetAsync(new Uri($"http://{registry.Address}/v2/"))).StatusCode is HttpStatusCode.OK or HttpStatusCode.Unauthorized;
                 }
                 catch (HttpRequestException) when (!registry._process.HasExited)
                 {

@@ -36,7 +36,7 @@ internal static class ConfigurationFile
     private static void Write(string path, JsonObject root)
     {
         // A link (a shared home) is followed, not replaced.
-        var target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        var target = (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? path;
         var draft = target + Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture);
         try
         {

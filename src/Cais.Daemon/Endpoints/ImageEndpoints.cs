@@ -100,10 +100,11 @@ internal sealed class ImageEndpoints(CaisEngine engine)
                 .Where(i => dangling is null || dangling == (i.RepoTags.Count == 0))
                 .Where(i => filters.LabelsOf(i.Config.Config?.Labels))
                 .Select(i => (Image: i, Tags: Matching(filters["reference"], i)))
-                .Where(i => filters["reference"].Count == 0 || i.Tags.Count > 0)
+                .Where(i => filters["reference"].Count == 0 || i.Tags.Count > 0 || MatchingDigests(filters["reference"], i.Image, i.Tags).Count > 0)
                 .OrderByDescending(i => i.Image.Created)
                 .Select(i => Summarize(i.Image, i.Tags, counts.GetValueOrDefault(i.Image.Id.ToString()), request) with
                 {
+                    RepoDigests = MatchingDigests(filters["reference"], i.Image, i.Tags),
                     SharedSize = shared?.GetValueOrDefault(i.Image.Id) ?? -1,
                     Manifests = manifests?.Of(i.Image),
                 })
@@ -139,6 +140,12 @@ internal sealed class ImageEndpoints(CaisEngine engine)
     private static IReadOnlyList<string> Matching(IReadOnlyList<string> patterns, ImageRecord image) => patterns.Count == 0
         ? image.RepoTags
         : [.. image.RepoTags.Where(t => patterns.Any(p => Glob.Matches(p, t) || Glob.Matches(p, t.AsSpan(0, t.LastIndexOf(':')))))];
+
+    /// <summary>Of the names with digests those in a repository that was asked for.</summary>
+    private static IReadOnlyList<string> MatchingDigests(IReadOnlyList<string> patterns, ImageRecord image, IReadOnlyList<string> tags) => patterns.Count == 0
+        ? image.RepoDigests
+        : [.. image.RepoDigests.Where(d => d[..d.IndexOf('@')] is var name
+            && (tags.Any(t => t.AsSpan(0, t.LastIndexOf(':')).SequenceEqual(name)) || patterns.Any(p => Glob.Matches(p, name))))];
 
     private async Task Inspect(ApiRequest request)
     {

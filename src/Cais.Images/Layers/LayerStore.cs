@@ -36,6 +36,7 @@ internal sealed class LayerStore : IDisposable
         _leases = leases;
         _time = time;
         Directory.CreateDirectory(_directory);
+        SpreadLayers();
     }
 
     /// <summary>Where snapshots live.</summary>
@@ -264,6 +265,20 @@ internal sealed class LayerStore : IDisposable
     }
 
     private const string EmptyLayer = "empty";
+
+    /// <summary>
+    /// Gives every layer a part of the disk of its own, where the file system can (ext4). Otherwise all layers' files crowd into the same few inode tables, and as ext4 does not
+    /// give out again inodes that were freed in the last half minute, each new file after a removal searches through all of those: measured, 1 ms a file instead of 0.03 ms.
+    /// </summary>
+    private void SpreadLayers()
+    {
+        var fd = FileAt.Open(FileAt.CurrentDirectory, [.. System.Text.Encoding.UTF8.GetBytes(_directory), 0], FileAt.ReadOnly | FileAt.DirectoryOnly);
+        if (fd >= 0)
+        {
+            using var directory = new FileDescriptor(fd);
+            FileAt.SpreadSubdirectories(fd);
+        }
+    }
 
     private Digest Unpack(Digest blob, Digest? expected, Func<Stream> open, Lease lease, Action<long>? progress, CancellationToken cancellation)
     {

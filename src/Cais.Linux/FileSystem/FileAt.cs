@@ -386,6 +386,26 @@ public static unsafe class FileAt
         }
     }
 
+    /// <summary>
+    /// FS_TOPDIR_FL (<c>chattr +T</c>): tells ext4 that the directory's subdirectories have nothing to do with each other, so that each gets a place of its own on the
+    /// disk. File systems that do not know this say ENOTTY or EOPNOTSUPP.
+    /// </summary>
+    public static int SpreadSubdirectories(int directory)
+    {
+        const nuint getFlags = 0x80086601;
+        const nuint setFlags = 0x40086602;
+        const long topDirectory = 0x20000;
+        long flags = 0;
+        var result = Result(FileSystemCalls.ioctl(directory, getFlags, &flags));
+        if (result < 0 || (flags & topDirectory) != 0)
+        {
+            return result;
+        }
+
+        flags |= topDirectory;
+        return Result(FileSystemCalls.ioctl(directory, setFlags, &flags));
+    }
+
     private static ulong MakeDevice(uint major, uint minor) =>
         (minor & 0xffUL) | ((major & 0xfffUL) << 8) | ((minor & ~0xffUL) << 12) | ((major & ~0xfffUL) << 32);
 

@@ -14,6 +14,9 @@ internal static unsafe partial class FileSystemCalls
     internal static partial long syscall(long number, long a, long b, long c, long d);
 
     [LibraryImport(C, SetLastError = true)]
+    internal static partial int ioctl(int fd, nuint request, long* argument);
+
+    [LibraryImport(C, SetLastError = true)]
     internal static partial int mkdirat(int dirfd, byte* path, uint mode);
 
     [LibraryImport(C, SetLastError = true)]

@@ -197,7 +197,7 @@ internal static class InspectManifest
                 foreach (var entry in Index.Parse(found.Raw).Manifests)
                 {
                     var member = await ManifestGroup.FetchAsync(session, reference.WithDigest(entry.Digest)).ConfigureAwait(false);
-                    members.Add((JsonNode?)Describe(member with { Descriptor = entry }));
+                    members.Add((JsonNode)Describe(member with { Descriptor = entry }));
                 }
 
                 session.Out.Write(ManifestGroup.Indented(Encoding.UTF8.GetBytes(members.ToJsonString())) + "\n");
