@@ -14,6 +14,7 @@ mirror=$(awk '/^(URIs:|deb )/ { print $2; exit }' /etc/apt/sources.list.d/debian
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$mirror" >"$folder/debootstrap.log" 2>&1 ||
   { tail -20 "$folder/debootstrap.log" >&2; exit 1; }
+chmod 755 "$root"
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
 tar -C "$root" --one-file-system --xattrs -cf "$tar.new" .
 mv "$tar.new" "$tar"

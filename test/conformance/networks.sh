@@ -88,7 +88,7 @@ services:
     networks: {data: {ipv4_address: 10.30.0.77}}
   db:
     image: servers
-    command: sh -c "chown -R postgres /var/lib/postgresql && exec su postgres -c 'cd && /usr/lib/postgresql/*/bin/initdb -A trust -D data >/dev/null && echo host all all all trust >>data/pg_hba.conf && exec /usr/lib/postgresql/*/bin/postgres -D data -h 0.0.0.0 -k /tmp'"
+    command: sh -c "chown -R postgres /var/lib/postgresql && exec su postgres -c 'cd && { [ -e data ] || { /usr/lib/postgresql/*/bin/initdb -A trust -D data >/dev/null && echo host all all all trust >>data/pg_hba.conf; }; } && exec /usr/lib/postgresql/*/bin/postgres -D data -h 0.0.0.0 -k /tmp'"
     networks: [data]
     volumes: ["tables:/var/lib/postgresql"]
 networks:
@@ -117,7 +117,7 @@ refuse "an internal network has no way out" in_ cache curl -s -m 2 http://198.51
 out busybox httpd -p 7000 -h /usr/share 2>/dev/null
 check "a network that is not internal has one" says 'HTTP/1' in_ web curl -sI -m 3 http://198.51.100.2:7000/
 run exec -d shop_app_1 iperf3 -s >/dev/null
-check "iperf3 runs between containers" in_ web iperf3 -c application -t 1
+check "iperf3 runs between containers" in_ web iperf3 -c shop_app_1 -t 1
 out busybox nc -lk -p 7001 -e true 2>/dev/null &
 listener=$!
 
@@ -155,7 +155,8 @@ check "without a daemon ports still answer" says '^front$' out curl -sf -m 3 htt
 start
 check "after a crash names are answered again" says PONG in_ app redis-cli -h cache ping
 in_ app psql -h db -U postgres -qc 'create table kept (x int); insert into kept values (7)' >/dev/null 2>&1
-docker-compose -f compose.yml up -d --force-recreate db >"$work/up" 2>&1 || cat "$work/up"
+docker-compose -f compose.yml restart -t 20 db >"$work/up" 2>&1 || cat "$work/up"
+check "tables outlive a restart in their volume" says '^ *7' in_ app psql -h db -U postgres -tc 'select x from kept'
 run network disconnect shop_edge shop_web_1
 check "off its network the port leads by the other one" says '^front$' out curl -sf -m 3 http://198.51.100.1:8080/
 run network connect --alias w --ip 172.30.9.9 "$(run network create --subnet 172.30.0.0/16 late)" shop_web_1
