@@ -58,8 +58,10 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
             streams = new RunStreams(services.Loop, Path.Combine(services.Options.PipesDirectory, id), output);
             var shim = await taking.ConfigureAwait(false);
             services.Shims.Prepare();
-            await shim.Tasks.CreateAsync(CreateRequest(id, bundle, rootfs, streams), cancellation).ConfigureAwait(false);
+
+            // Before the call: canceled in the middle of it, nobody would know.
             created = true;
+            await shim.Tasks.CreateAsync(CreateRequest(id, bundle, rootfs, streams), cancellation).ConfigureAwait(false);
             var exit = shim.Tasks.WaitAsync(new WaitRequest { Id = id }, CancellationToken.None);
             await shim.Tasks.StartAsync(new StartRequest { Id = id }, cancellation).ConfigureAwait(false);
             var code = (int)(await exit.WaitAsync(cancellation).ConfigureAwait(false)).ExitStatus;

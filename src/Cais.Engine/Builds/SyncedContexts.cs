@@ -13,6 +13,8 @@ namespace Cais.Engine.Builds;
 /// </summary>
 public sealed class SyncedContexts
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
+
     private const int MostKept = 32;
     private const int LongestList = 256 << 20;
 
@@ -71,6 +73,7 @@ public sealed class SyncedContexts
             _offered[context.Token] = context;
         }
 
+        _ = ExpireAsync(context.Token);
         return context;
     }
 
@@ -137,6 +140,13 @@ public sealed class SyncedContexts
         }
 
         return bytes.ToArray();
+    }
+
+    /// <summary>A client that has gone away must not hold its copy for ever.</summary>
+    private async Task ExpireAsync(string token)
+    {
+        await Task.Delay(Patience).ConfigureAwait(false);
+        Forget(token);
     }
 
     private void RemoveOldest()

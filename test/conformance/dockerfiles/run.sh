@@ -57,6 +57,7 @@ wait "$ours" "$peer" 2>/dev/null
 ip link delete docker0 2>/dev/null
 nft list tables 2>/dev/null | grep cais | while read -r table; do nft delete $table; done
 umount "$disk"/peer/* 2>/dev/null
+find /sys/fs/cgroup -mindepth 2 -depth -type d -path "*docker*" -exec rmdir {} + 2>/dev/null
 rm -rf --one-file-system "${disk:?}"/* /run/ours /run/peer* /run/docker /run/containerd /run/xtables.lock
 echo "$count cases, $failed different"
 [ "$failed" -eq 0 ]

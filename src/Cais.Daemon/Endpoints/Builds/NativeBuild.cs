@@ -20,6 +20,9 @@ namespace Cais.Daemon.Endpoints;
 /// </summary>
 internal sealed class NativeBuildEndpoints(CaisEngine engine)
 {
+    /// <summary>How long an archive waits for its build.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
+
     private readonly ConcurrentDictionary<string, PendingOutput> _outputs = new();
     private readonly ConcurrentDictionary<string, ContextFolder> _archives = new();
     private readonly AgentConnections _agents = new();
@@ -40,6 +43,7 @@ internal sealed class NativeBuildEndpoints(CaisEngine engine)
             var folder = await engine.Builds.Contexts.UnpackAsync(request.BodyStream, request.Gone);
             var token = Guid.NewGuid().ToString("N");
             _archives[token] = folder;
+            _ = ExpireAsync(token);
             await request.Answer(new ContextOffer { Token = token, Needed = [] }, ApiJson.Default.ContextOffer);
             return;
         }
@@ -47,6 +51,15 @@ internal sealed class NativeBuildEndpoints(CaisEngine engine)
         var id = request.Query("id") ?? throw EngineException.InvalidParameter("a context needs an id");
         var context = await engine.Builds.Synced.OfferAsync(id, request.BodyStream, request.Gone);
         await request.Answer(new ContextOffer { Token = context.Token, Needed = context.Needed }, ApiJson.Default.ContextOffer);
+    }
+
+    private async Task ExpireAsync(string token)
+    {
+        await Task.Delay(Patience);
+        if (_archives.TryRemove(token, out var folder))
+        {
+            folder.Dispose();
+        }
     }
 
     private async Task ReceiveAsync(ApiRequest request)
