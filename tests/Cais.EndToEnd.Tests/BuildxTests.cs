@@ -265,6 +265,8 @@ public sealed class BuildxTests(EngineFixture fixture) : IClassFixture<EngineFix
         Assert.Equal(["RUN echo travelled > /c"], CachedSteps(again));
         Assert.True(File.Exists(_buildx["layout/index.json"]));
         Assert.NotEmpty(Directory.EnumerateFiles(_buildx["layout/blobs/sha256"]));
+        _buildx.Write("Dockerfile", "FROM base\nRUN test \"$(cat /c)\" = travelled\n");
+        await _buildx.Build("--build-context", $"base=oci-layout://{_buildx["layout"]}");
     }
 
     [Fact]

@@ -444,19 +444,14 @@ internal sealed class FileReceiver : IDisposable
         }
     }
 
-    /// <summary>The order in which a tree is walked: a slash comes before every other character.</summary>
-    private static int ComparePaths(string a, string b)
+    /// <summary>The order in which a tree is walked: by bytes of UTF-8, but that a slash comes before every other character.</summary>
+    internal static int ComparePaths(string a, string b)
     {
-        var (left, right) = (Encoding.UTF8.GetBytes(a), Encoding.UTF8.GetBytes(b));
-        for (var i = 0; i < Math.Min(left.Length, right.Length); i++)
-        {
-            if (left[i] != right[i])
-            {
-                return left[i] == '/' ? -1 : right[i] == '/' ? 1 : left[i].CompareTo(right[i]);
-            }
-        }
+        var same = a.AsSpan().CommonPrefixLength(b);
+        return same == a.Length || same == b.Length ? a.Length.CompareTo(b.Length) : Rank(a[same]).CompareTo(Rank(b[same]));
 
-        return left.Length.CompareTo(right.Length);
+        // Characters in two halves are beyond all others.
+        static int Rank(char c) => c == '/' ? 0 : char.IsSurrogate(c) ? 0x10000 + c : c;
     }
 
     private static byte[] Bytes(string text) => [.. Encoding.UTF8.GetBytes(text), 0];

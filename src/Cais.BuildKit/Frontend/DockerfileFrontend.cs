@@ -207,6 +207,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
     {
         const string local = "local:";
         const string input = "input:";
+        const string layout = "oci-layout://";
         if (value.StartsWith("docker-image://", StringComparison.Ordinal))
         {
             return value;
@@ -221,6 +222,11 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
         if (value.StartsWith(input, StringComparison.Ordinal) && definitions.TryGetValue(value[input.Length..], out var definition))
         {
             return "docker-image://" + await inputs.ToImageAsync(job, name, definition, cancellation);
+        }
+
+        if (value.StartsWith(layout, StringComparison.Ordinal))
+        {
+            return "docker-image://" + await inputs.LoadLayoutAsync(job, value[layout.Length..], cancellation);
         }
 
         if (RemoteContext.IsRemote(value))

@@ -1,5 +1,6 @@
 using Cais.BuildKit.Builds;
 using Cais.BuildKit.Grpc;
+using Cais.BuildKit.Sessions;
 using Cais.Engine;
 using Cais.Engine.Builds;
 using Cais.Images;
@@ -45,6 +46,34 @@ internal sealed class FrontendInputs(CaisEngine engine, JobRegistry jobs)
         }
 
         throw new GrpcException(GrpcStatusCode.Unimplemented, $"the context {name} is a graph of operations, which is not supported: give a local directory, docker-image://NAME or another target");
+    }
+
+    /// <summary>Loads an image of a directory of the client, <c>store@digest</c>, and gives its ID. It goes when the build is over. Throws <see cref="GrpcException"/>.</summary>
+    public async Task<string> LoadLayoutAsync(BuildJob user, string name, CancellationToken cancellation)
+    {
+        var parts = name.Split('@', 2);
+        if (parts.Length != 2 || user.Session is not { } session)
+        {
+            throw new GrpcException(GrpcStatusCode.InvalidArgument, $"oci-layout://{name} names no image: expected store@digest, and a session");
+        }
+
+        using var folder = engine.Builds.Contexts.Make();
+        var layout = Path.Combine(folder.Path, "layout");
+        try
+        {
+            await new ClientContent(session, "oci:" + parts[0]).FetchAsync(parts[1], layout, cancellation);
+            await using var archive = File.Create(Path.Combine(folder.Path, "archive"));
+            await RootfsArchive.ExportAsync(layout, archive, cancellation);
+            archive.Position = 0;
+            var loaded = await engine.Images.LoadAsync(archive, new Progress<ImageProgress>(), cancellation);
+            var id = loaded[0].Id.ToString();
+            user.Afterwards(() => RemoveUnnamed(id));
+            return id;
+        }
+        catch (InvalidDataException e)
+        {
+            throw new GrpcException(GrpcStatusCode.InvalidArgument, $"oci-layout://{name} is no image: {e.Message}", e);
+        }
     }
 
     private void RemoveUnnamed(string id)

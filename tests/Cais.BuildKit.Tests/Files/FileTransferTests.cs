@@ -118,6 +118,19 @@ public sealed class FileTransferTests : IDisposable
         Assert.Equal("2", System.IO.File.ReadAllText(Path.Combine(to, "a-b")));
     }
 
+    [Theory]
+    [InlineData("a/b", "a-b")]
+    [InlineData("a", "a/b")]
+    [InlineData("a", "b")]
+    [InlineData("a\uffee", "a\U0001f600")]
+    [InlineData("z", "ä")]
+    public void Paths_are_in_the_order_of_their_bytes(string first, string second)
+    {
+        Assert.True(FileReceiver.ComparePaths(first, second) < 0);
+        Assert.True(FileReceiver.ComparePaths(second, first) > 0);
+        Assert.Equal(0, FileReceiver.ComparePaths(first, first));
+    }
+
     [Fact]
     public async Task More_data_than_announced_is_refused()
     {
