@@ -309,6 +309,7 @@ public sealed class ImageStore : IAsyncDisposable
     internal long CollectGarbage()
     {
         var freed = Catalog.CollectGarbage();
+        Snapshots.DiscardInitLayers();
         EmptyTrash();
         return freed;
     }

@@ -124,6 +124,25 @@ public sealed class SnapshotStore
         .. _images.Database.Read(c => c.Query("SELECT DISTINCT manifest FROM images_container", r => InitPrefix + Digest.Parse(r.GetString(0)).Hex)),
     ]);
 
+    /// <summary>Moves the layers between images and containers out of the way whose image is gone and on which no container stands.</summary>
+    internal void DiscardInitLayers()
+    {
+        lock (_images.Leases.Gate)
+        {
+            // Whoever is just making one has leased its manifest.
+            var used = _images.Leases.Snapshot();
+            used.UnionWith(_images.Database.Read(c => c.Query("SELECT DISTINCT manifest FROM images_container", r => Digest.Parse(r.GetString(0)))));
+            foreach (var path in Directory.EnumerateDirectories(_images.Layers.SnapshotsPath, InitPrefix + "*"))
+            {
+                var hex = Path.GetFileName(path)[InitPrefix.Length..].Split('.')[0];
+                if (Digest.TryParse("sha256:" + hex, out var manifest) && !used.Contains(manifest) && !_images.Content.Has(manifest))
+                {
+                    Directory.Move(path, _images.Layers.NewTrash());
+                }
+            }
+        }
+    }
+
     /// <summary>Makes sure that every layer of an image is unpacked; with <paramref name="prove"/> also that each blob is the layer that the configuration says.</summary>
     internal async Task UnpackAsync(Manifest manifest, ImageConfig config, Lease lease, bool prove, CancellationToken cancellation)
     {

@@ -78,7 +78,7 @@ public sealed class HostConfigTests(EngineFixture fixture) : IClassFixture<Engin
         Assert.Equal("deep", (await _engine.Docker("run", "--rm", "--mount", "type=volume,src=subvol,dst=/s,volume-subpath=a/b", "busybox", "cat", "/s/f")).Succeeded().Text);
         var escape = await _engine.Docker("run", "--rm", "--mount", "type=volume,src=subvol,dst=/s,volume-subpath=out", "busybox", "ls", "/s");
         Assert.NotEqual(0, escape.ExitCode);
-        Assert.Contains("no such file or directory", escape.Error, StringComparison.Ordinal);
+        Assert.Contains("leads out of the volume", escape.Error, StringComparison.Ordinal);
         (await _engine.Docker("volume", "rm", "subvol")).Succeeded();
     }
 
