@@ -12,7 +12,7 @@ failed=0
 ok() { echo "ok   criu: $1"; }
 bad() { echo "FAIL criu: $1"; shift; printf '     %s\n' "$@"; failed=$((failed + 1)); }
 count() { tail -1 "$work/bundle/rootfs/count" 2>/dev/null; }
-counts_on() { local before; before=$(count); for _ in $(seq 300); do [ "$(count)" -gt "$before" ] 2>/dev/null && return 0; sleep 0.1; done; return 1; }
+counts_on() { local before; before=$(count); before=${before:-0}; for _ in $(seq 300); do [ "$(count)" -gt "$before" ] 2>/dev/null && return 0; sleep 0.1; done; return 1; }
 echo "VM: $("$criu" --version | head -1); criu check: $("$criu" check 2>&1 | tail -1)"
 
 r spec -b "$work/bundle"
