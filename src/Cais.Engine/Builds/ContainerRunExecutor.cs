@@ -1,6 +1,4 @@
 using System.Text.Json;
-using Cais.Api;
-using Cais.Build.Language;
 using Cais.Build.Solving;
 using Cais.Engine.Containers;
 using Cais.Engine.Shims;

@@ -1,5 +1,3 @@
-using Cais.Build.Planning;
-using Cais.Build.Solving;
 using Cais.Build.Sources;
 using Cais.Images.Building;
 

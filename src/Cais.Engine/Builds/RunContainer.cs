@@ -1,6 +1,5 @@
 using System.Globalization;
 using Cais.Api;
-using Cais.Build.Graph;
 using Cais.Build.Language;
 using Cais.Build.Solving;
 using Cais.Engine.Containers;

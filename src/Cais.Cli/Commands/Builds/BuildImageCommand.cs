@@ -1,9 +1,7 @@
 using System.Text;
-using Cais.Api;
 using Cais.Build.Language;
 using Cais.Build.Sources;
 using Cais.Cli.CommandLine;
-using Cais.Client;
 
 namespace Cais.Cli.Commands.Builds;
 

@@ -5,7 +5,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Cais.Api;
-using Cais.Build.Language;
 using Cais.Build.Patterns;
 using Cais.Cli.CommandLine;
 using Cais.Cli.Commands.Containers;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Cais.Api;
 using Cais.Build.Cache;
 using Cais.Daemon.Http;

@@ -1,12 +1,9 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Text.Json;
 using System.Threading.Channels;
 using Cais.Api;
 using Cais.Build.Graph;
 using Cais.Build.Language;
-using Cais.Build.Patterns;
-using Cais.Build.Planning;
 using Cais.Build.Solving;
 using Cais.Daemon.Http;
 using Cais.Engine;

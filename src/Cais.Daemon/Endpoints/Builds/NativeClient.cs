@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net.Sockets;
-using System.Text;
 using System.Threading.Channels;
 using Cais.Api;
 using Cais.Build.Graph;
