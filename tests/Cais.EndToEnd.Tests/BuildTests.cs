@@ -228,7 +228,6 @@ public sealed class BuildTests(EngineFixture fixture) : IClassFixture<EngineFixt
         await using var engine = await Engine.Start();
         await Busybox.Import(engine);
         using var context = new BuildContext("FROM busybox\nRUN echo 1 > /one\nRUN echo 2 > /two; sleep 4343\n");
-        var random = new Random(7);
         for (var round = 0; round < 3; round++)
         {
             await using (var build = engine.ClientInBackground("cais", "build", "--build-arg", $"R={round}", "--progress", "plain", context.Folder))
