@@ -15,6 +15,23 @@ internal sealed class NetworkPlugin(Plugin plugin)
 {
     public const string Kind = "NetworkDriver";
 
+    /// <exception cref="PluginException">The plugin does not say what a driver must say of itself.</exception>
+    public async Task CheckAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            var answer = await Call("GetCapabilities", new Nothing(), RemoteJson.Default.Nothing, RemoteJson.Default.NetworkCapabilities, cancellation).ConfigureAwait(false);
+            if (answer.Scope is not (null or "" or "local" or "global"))
+            {
+                throw Nonsense($"the scope \"{answer.Scope}\": expecting 'local' or 'global'");
+            }
+        }
+        catch (PluginException e) when (e.IsUnsupported)
+        {
+            // Older than the question.
+        }
+    }
+
     public Task CreateNetworkAsync(Network network, CancellationToken cancellation) => Call(
         "CreateNetwork",
         new CreateNetworkMessage

@@ -44,7 +44,8 @@ internal sealed class RemoteNetworks(PluginRegistry? plugins, NetworkStore store
         if (IsRemoteDriver(spec.Driver))
         {
             // Before anything is taken from another plugin.
-            await Driver(spec.Driver, cancellation).ConfigureAwait(false);
+            var driver = await Driver(spec.Driver, cancellation).ConfigureAwait(false);
+            await Asked(driver.CheckAsync(cancellation)).ConfigureAwait(false);
         }
 
         if (!IsRemoteAddresses(spec.IpamDriver))

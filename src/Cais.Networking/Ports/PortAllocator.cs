@@ -148,6 +148,7 @@ internal sealed class PortAllocator(Func<PortBinding, HeldPort> bind, (ushort Fi
                 SocketError.AddressAlreadyInUse => "address already in use",
                 SocketError.AddressNotAvailable => "cannot assign requested address",
                 SocketError.AccessDenied => "permission denied",
+                SocketError.TooManyOpenSockets => "too many open files: raise the daemon's limit (LimitNOFILE)",
                 _ => e.Message,
             };
             var message = $"{context}listen {protocol}{family} {Text(binding)}: bind: {reason}";

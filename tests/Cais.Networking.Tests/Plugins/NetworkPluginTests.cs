@@ -74,6 +74,11 @@ public sealed class NetworkPluginTests
         Assert.Equal(before, lab.Links());
         Assert.All(plugin.Asked.Where(a => a.Method == "NetworkDriver.CreateEndpoint"),
             a => Assert.EndsWith(".2/16", a.Body.GetProperty("Interface").GetProperty("Address").GetString(), StringComparison.Ordinal));
+        using var odd = FakePlugin.Start(Path.Combine(lab.PluginDirectory, "odd.sock"), ["NetworkDriver"], (_, _) => """{"Scope":"cosmic"}""");
+        Assert.Contains(
+            "expecting 'local' or 'global'",
+            (await Assert.ThrowsAsync<NetworkException>(() => lab.Create("other", s => s with { Driver = "odd" }))).Message,
+            StringComparison.Ordinal);
         var unknown = await Assert.ThrowsAsync<NetworkException>(() => lab.Create("other", s => s with { Driver = "nobody" }));
         Assert.Equal(NetworkError.NotFound, unknown.Error);
         Assert.Equal("could not find plugin nobody in v1 plugin registry: plugin not found", unknown.Message);
