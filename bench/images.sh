@@ -38,7 +38,7 @@ cp -r /usr/share/perl /usr/share/doc /usr/lib/python3* "$work/second/" 2>/dev/nu
 size() { du -sb "$1" | cut -f1; }
 rest=$((213000000 - $(stat -c %s "$work/root.tar") - $(size "$work/second")))
 [ $rest -gt 1000000 ] || rest=30000000
-head -c $rest /dev/urandom | base64 -w 76 | head -c $rest >"$work/third/opt/data"
+head -c $((rest * 74 / 100)) /dev/urandom | base64 -w 76 >"$work/third/opt/data"
 make_archive() { # name, compressor: an OCI layout in a tar, made with nothing but Debian's tools
   local layout=$work/layout-$1 compress=$2 media=$3 blobs layers='' diffs=''
   blobs=$layout/blobs/sha256
