@@ -289,6 +289,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
         var trace = new PhaseTrace("container exit", services.Log, services.Options.Trace);
         Stopped?.Invoke(container);
         var oom = CgroupFiles.WasOutOfMemory(services, record);
+        services.Containers.Update(container, container.Status with { End = new ProcessEnd(exit.Code, exit.At, oom) });
         await ShimTasksDelete(task.Shim, container.Id).ConfigureAwait(false);
         trace.Mark("delete");
         try
@@ -320,6 +321,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
             ExitCode = exit.Code,
             OomKilled = oom,
             FinishedAt = exit.At,
+            End = null,
             ShimSocket = null,
             RestartCount = container.Status.RestartCount + (delay is null ? 0 : 1),
             RestartDelay = delay ?? TimeSpan.Zero,

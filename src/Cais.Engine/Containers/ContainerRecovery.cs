@@ -133,17 +133,20 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
         await ShimLauncher.Release(shim, container.Id).ConfigureAwait(false);
     }
 
-    /// <summary>It was said to run, and does not: the machine was restarted, or its shim was killed.</summary>
+    /// <summary>It was said to run, and does not: the machine was restarted, its shim was killed, or the engine while it put an ended process away.</summary>
     private async Task PutAway(Container container)
     {
         await starter.CleanUp(container.Record).ConfigureAwait(false);
         var ran = container.Status.IsRunning;
+        var end = container.Status.HasProcess ? container.Status.End ?? new ProcessEnd(255, services.Time.GetUtcNow(), OomKilled: false) : null;
         services.Containers.Update(container, container.Status with
         {
             Phase = ran ? Phase.Exited : container.Status.Phase,
             Pid = 0,
-            ExitCode = container.Status.HasProcess ? 255 : container.Status.ExitCode,
-            FinishedAt = container.Status.HasProcess ? services.Time.GetUtcNow() : container.Status.FinishedAt,
+            ExitCode = end?.ExitCode ?? container.Status.ExitCode,
+            OomKilled = end?.OomKilled ?? container.Status.OomKilled,
+            FinishedAt = end?.At ?? container.Status.FinishedAt,
+            End = null,
             ShimSocket = null,
         });
     }

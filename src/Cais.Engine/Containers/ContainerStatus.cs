@@ -18,6 +18,9 @@ public enum Phase
     Dead,
 }
 
+/// <summary>The end of a container's first process.</summary>
+public sealed record ProcessEnd(int ExitCode, DateTimeOffset At, bool OomKilled);
+
 /// <summary>A container's state at one moment: immutable, so that whoever lists and inspects never waits for whoever changes it.</summary>
 public sealed record ContainerStatus
 {
@@ -51,6 +54,11 @@ public sealed record ContainerStatus
 
     /// <summary>The version of the Task service that its shim speaks; null for the second.</summary>
     public string? ShimService { get; init; }
+
+    /// <summary>
+    /// How the process ended, while it is being put away. Written before the shim forgets it: should the engine die in between, nobody else knows.
+    /// </summary>
+    public ProcessEnd? End { get; init; }
 
     public HealthState? Health { get; init; }
 
