@@ -73,17 +73,7 @@ internal static class DaemonProgram
         {
             var router = new Router();
             var system = new SystemEndpoints(engine, options, [.. doors.Unprotected]);
-            system.Map(router);
-            new ContainerEndpoints(engine).Map(router);
-            new ExecEndpoints(engine).Map(router);
-            new ImageEndpoints(engine).Map(router);
-            new BuildEndpoints(engine).Map(router);
-            new NativeBuildEndpoints(engine).Map(router);
-            new NetworkEndpoints(engine).Map(router);
-            new VolumeEndpoints(engine).Map(router);
-            SwarmEndpoints.Map(router);
-            PluginEndpoints.Map(router);
-            new DebugEndpoints(engine).Map(router);
+            ApiRoutes.Map(router, engine, system);
             var metrics = options.Metrics is null ? null : new DaemonMetrics(engine, system.Id);
             await using var metricsServer = metrics is null ? null : await MetricsServer.Start(metrics, options.Metrics!, ending.Token).ConfigureAwait(false);
             using var reload = new Reload(engine, options, system.Id, log, () => DaemonSettings.Load(settings.Arguments));

@@ -32,7 +32,7 @@ public sealed class ContainerFilesTests(EngineFixture fixture) : IClassFixture<E
             await Do(client, "cp", "-a", $"{id}:/copy", scratch["out"]);
             (await Command.Run("diff", ["-r", "--no-dereference", scratch["in"], scratch["out"]])).Succeeded();
             // Docker's client sends whole seconds.
-            const string list = "find . -printf '%p %y %m %U %G %T@ %l\\n' | sed 's/\\.[0-9]* / /' | sort";
+            const string list = "find . -printf '%p %y %m %U %G %T@ %l\\n' | sed 's/\\.[0-9][0-9]* / /' | sort";
             Assert.Equal(
                 (await Command.Run("sh", ["-c", $"cd {scratch["in"]} && {list}"])).Succeeded().Output,
                 (await Command.Run("sh", ["-c", $"cd {scratch["out"]} && {list}"])).Succeeded().Output);

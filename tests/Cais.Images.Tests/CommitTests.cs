@@ -93,7 +93,7 @@ public sealed class CommitTests : IAsyncLifetime
         File.CreateSymbolicLink(Path.Combine(root, "link"), "etc/a");
 
         Assert.Equal(FileKind.SymbolicLink, RootfsArchive.Stat(root, "/link").Kind);
-        Assert.Equal("etc/a", RootfsArchive.Stat(root, "/link").LinkTarget);
+        Assert.Equal("/etc/a", RootfsArchive.Stat(root, "/link").LinkTarget);
         Assert.Equal(1, RootfsArchive.Stat(root, "/out/a").Size);
         Assert.Equal(FileKind.Directory, RootfsArchive.Stat(root, "/../../out/").Kind);
         Assert.Equal(ImageErrorKind.NotFound, Assert.Throws<ImageException>(() => RootfsArchive.Stat(root, "/out/passwd")).Kind);

@@ -121,7 +121,7 @@ public sealed class StoreTests
         Assert.Equal([new RemovedItem("app:1", null)], store.Images.Remove("app:1", force: true));
         store.Images.Remove(image.Digest.ToString(), force: true);
         Assert.Empty(store.Images.List());
-        Assert.True(File.Exists(Path.Combine(mount.LowerDirs[0], "d/a")));
+        Assert.True(File.Exists(Path.Combine(mount.ImageDirs[0], "d/a")));
         Assert.Equal(mount.LowerDirs, store.Images.Snapshots.Find("c1")!.LowerDirs);
 
         await store.Images.Snapshots.RemoveAsync("c1", Token);
@@ -143,8 +143,8 @@ public sealed class StoreTests
         var again = await store.Images.Snapshots.PrepareAsync("c1", store.Images.Get("app:1"), Token);
 
         Assert.Equal(mount.UpperDir, again.UpperDir);
-        Assert.Equal(2, again.LowerDirs.Count);
-        Assert.True(File.Exists(Path.Combine(again.LowerDirs[0], "d/b")));
+        Assert.Equal(2, again.ImageDirs.Count);
+        Assert.True(File.Exists(Path.Combine(again.ImageDirs[0], "d/b")));
         Assert.True(File.Exists(Path.Combine(again.UpperDir, "mine")));
         Assert.InRange(store.Images.Snapshots.Usage("c1"), 10_000, 100_000);
     }
@@ -191,13 +191,13 @@ public sealed class StoreTests
         await Load(store, "app:1", "a");
         await store.Images.Snapshots.PrepareAsync("c1", store.Images.Get("app:1"), Token);
         store.Database.Write(c => c.Execute("UPDATE images_layer SET boot = 'an earlier one'"));
-        File.Delete(Path.Combine(store.Images.Snapshots.Find("c1")!.LowerDirs[0], "d/a"));
+        File.Delete(Path.Combine(store.Images.Snapshots.Find("c1")!.ImageDirs[0], "d/a"));
 
         await store.Reopen();
-        Assert.Equal(["container-c1"], store.Snapshots);
+        Assert.Equal(["container-c1"], store.Snapshots.Where(s => !s.StartsWith("init-", StringComparison.Ordinal)));
         var mount = await store.Images.Snapshots.PrepareAsync("c1", store.Images.Get("app:1"), Token);
 
-        Assert.True(File.Exists(Path.Combine(mount.LowerDirs[0], "d/a")));
+        Assert.True(File.Exists(Path.Combine(mount.ImageDirs[0], "d/a")));
     }
 
     [Fact]
@@ -246,7 +246,7 @@ public sealed class StoreTests
         await store.Images.LoadAsync(new MemoryStream(archive), new Heard(), Token);
 
         var mount = await store.Images.Snapshots.PrepareAsync("c", store.Images.Get("app:1"), Token);
-        Assert.True(File.Exists(Path.Combine(mount.LowerDirs[1], "d/a")));
+        Assert.True(File.Exists(Path.Combine(mount.ImageDirs[1], "d/a")));
         Assert.Equal(maker.Blobs.Count, store.BlobFiles.Length);
         Assert.All(maker.Blobs.Keys, d => Assert.True(File.Exists(store.Images.Content.PathOf(d))));
     }

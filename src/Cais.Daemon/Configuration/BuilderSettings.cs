@@ -59,11 +59,14 @@ internal sealed record BuilderSettings
             return new CacheLimits(Percent(ReservedSpace) ?? usual.Reserved, Percent(MaxUsedSpace) ?? usual.MaxUsed, Percent(MinFreeSpace) ?? usual.MinFree, DiskPercent: true);
         }
 
-        var hundredth = new Lazy<long>(() => new DriveInfo(root).TotalSize / 100);
+        var hundredth = new Lazy<long>(() => new DriveInfo(Existing(root)).TotalSize / 100);
         return new CacheLimits(Bytes(ReservedSpace), Bytes(MaxUsedSpace), Bytes(MinFreeSpace));
 
         long Bytes(string? text) => Percent(text) is { } percent ? percent * hundredth.Value : Sizes.TryParse(text, out var bytes) ? bytes : 0;
     }
+
+    /// <summary>The directory, or the nearest above it that is there already.</summary>
+    private static string Existing(string path) => Directory.Exists(path) ? path : Existing(Path.GetDirectoryName(path) ?? "/");
 
     private static long? Percent(string? text) => text is [.. var number, '%'] ? long.Parse(number, CultureInfo.InvariantCulture) : null;
 

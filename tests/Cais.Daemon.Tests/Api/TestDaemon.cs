@@ -174,15 +174,7 @@ public sealed class TestDaemon : IAsyncLifetime
         var log = new EngineLog(TextWriter.Synchronized(_log), LogLevel.Debug);
         _engine = await CaisEngine.Open(options.Engine, options.Images, options.Networks, log, TimeProvider.System, CancellationToken.None);
         var router = new Router();
-        new SystemEndpoints(_engine, options).Map(router);
-        new ContainerEndpoints(_engine).Map(router);
-        new ExecEndpoints(_engine).Map(router);
-        new ImageEndpoints(_engine).Map(router);
-        new NetworkEndpoints(_engine).Map(router);
-        new VolumeEndpoints(_engine).Map(router);
-        SwarmEndpoints.Map(router);
-        PluginEndpoints.Map(router);
-        new DebugEndpoints(_engine).Map(router);
+        ApiRoutes.Map(router, _engine, new SystemEndpoints(_engine, options));
         Router = router;
         Metrics = new Metrics.DaemonMetrics(_engine, "test");
         _server = new ApiServer([new Listener(new UnixAddress(SocketPath), null)]);

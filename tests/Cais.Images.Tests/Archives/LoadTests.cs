@@ -64,7 +64,7 @@ public sealed class LoadTests
         Assert.Equal(layers.Select(l => Digest.Of(l)), record.Config.RootFs.DiffIds);
         Assert.Equal(MediaTypes.DockerManifest, record.Target.MediaType);
         var mount = await store.Images.Snapshots.PrepareAsync("c1", record, TestContext.Current.CancellationToken);
-        Assert.Equal(2, mount.LowerDirs.Count);
+        Assert.Equal(2, mount.ImageDirs.Count);
     }
 
     [Fact]
