@@ -11,8 +11,11 @@ namespace Cais.Shim.Tests;
 
 /// <summary>The Task API's Checkpoint, and Create from what it wrote. Where this kernel or criu cannot, that must be told, and harm nothing.</summary>
 [Trait("Tier", "integration")]
-public sealed class CheckpointTests
+public sealed class CheckpointTests : IDisposable
 {
+    /// <summary>What criu keeps of what it found out about the kernel.</summary>
+    public void Dispose() => File.Delete("/run/criu.kdat");
+
     [Fact]
     public async Task A_container_is_saved_and_goes_on_in_another()
     {
