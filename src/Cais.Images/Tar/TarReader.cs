@@ -465,17 +465,24 @@ public sealed class TarReader : IDisposable
     private void SkipData()
     {
         Skip(_dataLeft);
-        Skip(_padding);
+
+        // Docker's client leaves the padding of the last member out when it has put a Dockerfile from standard input into a context.
+        Skip(_padding, mayEnd: true);
         _dataLeft = 0;
         _padding = 0;
     }
 
-    private void Skip(long count)
+    private void Skip(long count, bool mayEnd = false)
     {
         while (count > 0)
         {
             if (!TryFill(1))
             {
+                if (mayEnd)
+                {
+                    return;
+                }
+
                 throw CutOff();
             }
 

@@ -40,8 +40,7 @@ for folder in "$here"/*/; do
       tail -5 "$keep/$name.$who.log" >&2
       continue
     fi
-    docker -H "$host" create --name "c-$name" "case-$name" true >/dev/null && docker -H "$host" export "c-$name" | python3 "$here/listing.py" >"$keep/$name.$who.files"
-    docker -H "$host" rm "c-$name" >/dev/null
+    docker -H "$host" save "case-$name" | python3 "$here/listing.py" >"$keep/$name.$who.files"
     docker -H "$host" image inspect "case-$name" | python3 "$here/listing.py" --config >"$keep/$name.$who.config"
   done
   if diff "$keep/$name.peer.files" "$keep/$name.ours.files" >"$keep/$name.diff" && diff "$keep/$name.peer.config" "$keep/$name.ours.config" >>"$keep/$name.diff"; then

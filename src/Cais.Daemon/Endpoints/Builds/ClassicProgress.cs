@@ -148,7 +148,8 @@ internal sealed class ClassicProgress(ChannelWriter<ProgressMessage> lines, bool
 
     private void Advance()
     {
-        while (_at < _instructions.Count)
+        // Until there is a plan there is nothing to number.
+        while (_instructions.Count > 0 && _at < _instructions.Count)
         {
             if (_at >= 0)
             {
