@@ -13,6 +13,9 @@ def config():
         value = image["Config"].get(key)
         if isinstance(value, list) and key == "Env":
             value = sorted(value)
+        # Newer builders say what everybody assumes.
+        if key == "WorkingDir" and value == "/":
+            value = None
         print(key, json.dumps(value or None, sort_keys=True))
     print("Author", image.get("Author") or None)
     print("Os", image["Os"], image["Architecture"])
