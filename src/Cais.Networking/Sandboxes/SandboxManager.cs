@@ -233,17 +233,18 @@ internal sealed class SandboxManager(
 
             if (endpoint.Spec.Remote?.SourceInterface is { } source && target.Route.FindLink(endpoint.InterfaceName) is { } link)
             {
-                // The plugin gets its interface back.
+                // The plugin gets its interface back. The kernel needs the descriptor until it has done so.
                 using var here = NetworkNamespace.OpenCurrent();
                 inside.MoveLink(link.Index, endpoint.InterfaceName, here, source);
+                target.Route.Execute(inside, Errno.ENODEV);
             }
             else
             {
                 // A pair is gone with its other end; other kinds are not.
                 inside.DeleteLink(endpoint.InterfaceName);
+                target.Route.Execute(inside, Errno.ENODEV);
             }
 
-            target.Route.Execute(inside, Errno.ENODEV);
             var links = target.Route.Links();
             AddDefaultRoutes(inside, after, e => links.FirstOrDefault(l => l.Name == e.InterfaceName)?.Index ?? 0);
             target.Route.Execute(inside);

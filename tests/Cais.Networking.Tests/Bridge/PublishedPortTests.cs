@@ -10,7 +10,7 @@ namespace Cais.Networking.Tests.Bridge;
 
 /// <summary>Published ports from everywhere they must work, and from where they must not.</summary>
 [Trait("Tier", "integration")]
-public sealed class PublishedPortTests
+public sealed partial class PublishedPortTests
 {
     private static readonly PortRequest Web = new(80, PortProtocol.Tcp, null, 8080);
 
@@ -163,6 +163,11 @@ public sealed class PublishedPortTests
         Assert.Equal([2], (await received).Buffer);
     }
 
+    private const int InterNetwork = 2, RawSocket = 3, Sctp = 132;
+
+    [System.Runtime.InteropServices.LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
+    private static partial int OpenSocket(int family, int type, int protocol);
+
     [Fact]
     public async Task Sctp_is_translated_although_this_kernel_cannot_speak_it()
     {
@@ -184,7 +189,8 @@ public sealed class PublishedPortTests
         Assert.Equal(4000, BinaryPrimitives.ReadUInt16BigEndian(header));
         Assert.Equal(36412, BinaryPrimitives.ReadUInt16BigEndian(header[2..]));
 
-        static Socket Raw() => new(AddressFamily.InterNetwork, SocketType.Raw, (ProtocolType)132);
+        // .NET has no name for the protocol and so opens no socket of it.
+        static Socket Raw() => new(new SafeSocketHandle(OpenSocket(InterNetwork, RawSocket, Sctp), ownsHandle: true));
     }
 
     [Fact]
