@@ -275,7 +275,7 @@ public sealed class IsolationTests : IDisposable
         container.Start();
         Assert.Equal("ready", output.ReadLine());
         Assert.Equal("bin\nold\nswapped\n", TestBundle.Exec(container, "ls", "/").Output);
-        Assert.Equal("/\n", TestBundle.Exec(container, "sh", "-c", "cd ..; cd ../..; pwd; ls -d boot work usr 2>/dev/null; true").Output);
+        Assert.Equal("/\n", TestBundle.Exec(container, "sh", "-c", "cd ..; cd ../..; pwd; for d in boot etc usr; do test -e $d && echo $d; done; true").Output);
     }
 
     [Fact]
