@@ -88,7 +88,7 @@ public sealed class CommitTests : IAsyncLifetime
     [Fact]
     public async Task Paths_of_a_root_file_system_are_resolved_within_it()
     {
-        var root = _mount.LowerDirs[1];
+        var root = _mount.ImageDirs[1];
         File.CreateSymbolicLink(Path.Combine(root, "out"), "/../../etc");
         File.CreateSymbolicLink(Path.Combine(root, "link"), "etc/a");
 

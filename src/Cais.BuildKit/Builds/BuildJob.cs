@@ -16,6 +16,7 @@ internal sealed class BuildJob : IDisposable
     private readonly Dictionary<string, SolvedReference> _references = [];
     private readonly List<SolvedBuild> _solved = [];
     private readonly List<Action> _afterwards = [];
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<Moby.Buildkit.V1.Frontend.Result?> _returned = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public BuildJob(SolveRequest request, TimeProvider time, CancellationToken canceled)
@@ -37,8 +38,11 @@ internal sealed class BuildJob : IDisposable
     /// <summary>What the history says of it.</summary>
     public BuildHistoryRecord Record { get; }
 
-    /// <summary>The client's session, once it is there; null for a build without.</summary>
-    public Session? Session { get; set; }
+    /// <summary>The client's session, from when <see cref="Ready"/> has ended; null for a build without.</summary>
+    public Session? Session { get; private set; }
+
+    /// <summary>Ends when the build has its session: the gateway's calls may come before that.</summary>
+    public Task Ready => _ready.Task;
 
     /// <summary>Fires when the build is to stop: its call was canceled, its session lost.</summary>
     public CancellationToken Canceled => _cancel.Token;
@@ -47,6 +51,12 @@ internal sealed class BuildJob : IDisposable
     public Task<Moby.Buildkit.V1.Frontend.Result?> Returned => _returned.Task;
 
     public bool IsComplete { get; private set; }
+
+    public void Begin(Session? session)
+    {
+        Session = session;
+        _ready.TrySetResult();
+    }
 
     public void Cancel()
     {
@@ -110,6 +120,7 @@ internal sealed class BuildJob : IDisposable
             _references.Clear();
         }
 
+        _ready.TrySetResult();
         _afterwards.ForEach(a => a());
         Log.Complete();
         Record.CompletedAt = Log.Now;

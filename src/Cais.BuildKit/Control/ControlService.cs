@@ -39,10 +39,7 @@ internal sealed class ControlService(
         GrpcException? error = null;
         try
         {
-            if (request.Session.Length > 0)
-            {
-                job.Session = await sessions.FindAsync(request.Session, Patience, job.Canceled);
-            }
+            job.Begin(request.Session.Length > 0 ? await sessions.FindAsync(request.Session, Patience, job.Canceled) : null);
 
             // Without its client nobody wants the build's result, and its files cannot be had.
             using var watch = job.Session?.Lost.Register(job.Cancel);

@@ -220,10 +220,18 @@ internal sealed class GatewayService(CaisEngine engine, JobRegistry jobs, Docker
         }
     }
 
-    /// <summary>The build that a call belongs to, by its metadata.</summary>
-    private Task<BuildJob> JobOfAsync(GrpcCall call) => call.Metadata(BuildIdKey) is { Length: > 0 } id
-        ? jobs.FindAsync(id, Patience, call.Canceled)
-        : throw new GrpcException(GrpcStatusCode.InvalidArgument, $"no build id: the metadata {BuildIdKey} is missing");
+    /// <summary>The build that a call belongs to, by its metadata. It has its session by then.</summary>
+    private async Task<BuildJob> JobOfAsync(GrpcCall call)
+    {
+        if (call.Metadata(BuildIdKey) is not { Length: > 0 } id)
+        {
+            throw new GrpcException(GrpcStatusCode.InvalidArgument, $"no build id: the metadata {BuildIdKey} is missing");
+        }
+
+        var job = await jobs.FindAsync(id, Patience, call.Canceled);
+        await job.Ready.WaitAsync(call.Canceled);
+        return job;
+    }
 
     private static FileDescriptor Open(FileDescriptor tree, string path, int flags)
     {

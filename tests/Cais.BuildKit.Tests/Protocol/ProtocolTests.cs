@@ -137,6 +137,22 @@ public sealed class ProtocolTests(EngineFixture fixture) : IClassFixture<EngineF
     }
 
     [Fact]
+    public async Task The_gateway_waits_for_the_session_of_its_build()
+    {
+        await using var client = Client(Sleep);
+        var solving = Solve(client, new SolveRequest { Ref = "early", Session = client.SessionId });
+        using var call = client.Channel.Begin(
+            "/moby.buildkit.v1.frontend.LLBBridge/Solve", [KeyValuePair.Create("buildkit-controlapi-buildid", (IReadOnlyList<string>)["early"])], CancellationToken.None);
+        await call.SendAsync(new Moby.Buildkit.V1.Frontend.SolveRequest { Frontend = "dockerfile.v0", FrontendOpt = { ["filename"] = "Small" } });
+        await call.FinishSendingAsync();
+        var built = call.ReadAsync(Moby.Buildkit.V1.Frontend.SolveResponse.Parser).AsTask();
+        await client.OpenSessionAsync();
+        Assert.NotEmpty((await built)!.Result.Ref.Id);
+        client.LoseSession();
+        await Assert.ThrowsAsync<GrpcException>(() => solving);
+    }
+
+    [Fact]
     public async Task The_gateway_builds_reads_and_returns()
     {
         await using var client = Client(Sleep);
