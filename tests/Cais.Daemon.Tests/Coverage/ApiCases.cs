@@ -300,24 +300,16 @@ internal static class ApiCases
         yield return Missing("POST /commit", "/commit?container=nosuch");
         yield return Version("GET /containers/{id}/attach/ws", "/containers/x/attach/ws");
         yield return Missing("GET /containers/{id}/attach/ws", "/containers/nosuch/attach/ws?logs=1");
-        yield return Good("GET /containers/{id}/checkpoints", "/containers/{running}/checkpoints", 200);
-        yield return Version("GET /containers/{id}/checkpoints", "/containers/x/checkpoints");
-        yield return Missing("GET /containers/{id}/checkpoints", "/containers/nosuch/checkpoints");
-        yield return Bad("POST /containers/{id}/checkpoints", "/containers/{running}/checkpoints", 400, "[");
-        yield return Missing("POST /containers/{id}/checkpoints", "/containers/nosuch/checkpoints", """{"CheckpointID":"one"}""");
-        yield return Version("DELETE /containers/{id}/checkpoints/{checkpoint}", "/containers/x/checkpoints/one");
-        yield return Missing("DELETE /containers/{id}/checkpoints/{checkpoint}", "/containers/nosuch/checkpoints/one");
         yield return Good("GET /images/{name}/attestations", "/images/busybox/attestations", 200);
         yield return Version("GET /images/{name}/attestations", "/images/busybox/attestations");
         yield return Missing("GET /images/{name}/attestations", "/images/nosuch/attestations");
         yield return Bad("GET /distribution/{name}/json", "/distribution/BAD%20NAME/json", 400);
         yield return Bad("GET /images/search", "/images/search?term=x&limit=1000", 400);
         yield return Elsewhere("GET /images/search", "/images/search/more");
-        yield return Bad("POST /build", "/build?dockerfile=Dockerfile", 400, "@rootfs");
+        yield return Bad("POST /build", "/build?buildargs=many", 400, "@rootfs");
         yield return Elsewhere("POST /build", "/builds");
-        yield return Version("POST /build/cancel", "/build/cancel?id=x");
-        yield return Missing("POST /build/cancel", "/build/cancel?id=nosuch");
         yield return Version("POST /build/prune", "/build/prune");
+        yield return Version("PUT /volumes/{name}", "/volumes/x");
         yield return Good("POST /build/prune", "/build/prune", 200);
         yield return Elsewhere("POST /build/prune", "/build/prunes");
     }

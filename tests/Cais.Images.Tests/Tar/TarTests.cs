@@ -162,8 +162,12 @@ public sealed class TarTests : IDisposable
     [Fact]
     public void An_archive_cut_off_anywhere_else_is_refused()
     {
-        var archive = new TarMaker().File("a" + new string('x', 200), new string('y', 3000)).ToArray();
-        for (var length = 1; length < archive.Length - 1024; length++)
+        var content = new string('y', 3000);
+        var archive = new TarMaker().File("a" + new string('x', 200), content).ToArray();
+
+        // The padding of the last member says nothing: docker's client leaves it out.
+        var padding = 512 - (content.Length % 512);
+        for (var length = 1; length < archive.Length - 1024 - padding; length++)
         {
             Assert.Throws<TarFormatException>(() => ReadAll(archive[..length]));
         }
