@@ -206,6 +206,12 @@ internal sealed class DaemonSettings
             {
                 if (property.Name is "builder")
                 {
+                    if (property.Value.ValueKind != JsonValueKind.Object)
+                    {
+                        throw new ConfigurationException($"unable to configure the Docker daemon with file {file}: builder: an object was expected");
+                    }
+
+                    BuilderSettings.Parse(property.Value.GetRawText());
                     Builder = property.Value.Clone();
                     continue;
                 }
@@ -265,9 +271,6 @@ internal sealed class DaemonSettings
                 break;
             case FlagKind.Object when value.ValueKind != JsonValueKind.Object:
                 throw Wrong("an object");
-            case FlagKind.Object when flag.Name == "builder":
-                _values[flag.Name] = [value.GetRawText()];
-                break;
             case FlagKind.Object:
                 _values[flag.Name] = [string.Join(',', value.EnumerateObject().Select(p => $"{p.Name}={Scalar(p.Value)}"))];
                 break;
@@ -365,9 +368,6 @@ internal sealed class DaemonSettings
         var value = Text(flag.Name)!;
         switch (flag.Name)
         {
-            case "builder":
-                BuilderSettings.Parse(value);
-                break;
             case "nri-opts":
                 CheckNri(value);
                 break;
