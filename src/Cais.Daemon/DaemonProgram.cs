@@ -1,4 +1,6 @@
+using System.IO.Pipelines;
 using System.Runtime.InteropServices;
+using Cais.Daemon.Authorization;
 using Cais.Daemon.Configuration;
 using Cais.Daemon.Endpoints;
 using Cais.Daemon.Http;
@@ -76,11 +78,15 @@ internal static class DaemonProgram
             ApiRoutes.Map(router, engine, system);
             var metrics = options.Metrics is null ? null : new DaemonMetrics(engine, system.Id);
             await using var metricsServer = metrics is null ? null : await MetricsServer.Start(metrics, options.Metrics!, ending.Token).ConfigureAwait(false);
-            using var reload = new Reload(engine, options, system.Id, log, () => DaemonSettings.Load(settings.Arguments));
-            var application = new ApiApplication(router, options.OldestApi, $"Cais/{Product.Version} (linux)", options.Engine.Experimental, log, metrics);
+            var authorization = new AuthorizationPlugins(engine.Plugins, options.AuthorizationPlugins);
+            using var reload = new Reload(engine, options, system.Id, log, authorization, () => DaemonSettings.Load(settings.Arguments));
+            var application = new ApiApplication(router, options.OldestApi, $"Cais/{Product.Version} (linux)", options.Engine.Experimental, log, metrics, authorization);
             var buildKit = BuildKitEndpoints.Open(engine, options.Engine, application, log);
             new BuildKitEndpoints(buildKit).Map(router);
-            var server = new ApiServer(doors.Listeners, new Http2Connection(buildKit.ServeAsync));
+
+            // Plugins are asked about requests of the API; calls that come without one would pass them by.
+            Task Calls(IDuplexPipe client, CancellationToken gone) => authorization.Names.Count > 0 ? Task.CompletedTask : buildKit.ServeAsync(client, gone);
+            var server = new ApiServer(doors.Listeners, new Http2Connection(Calls));
             await using (buildKit.ConfigureAwait(false))
             await using (server.ConfigureAwait(false))
             {

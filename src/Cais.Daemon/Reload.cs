@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Cais.Api;
+using Cais.Daemon.Authorization;
 using Cais.Daemon.Configuration;
 using Cais.Engine;
 using Cais.Engine.Logging;
@@ -19,6 +20,7 @@ internal sealed class Reload : IDisposable
     private readonly DaemonOptions _options;
     private readonly string _id;
     private readonly EngineLog _log;
+    private readonly AuthorizationPlugins? _authorization;
     private readonly Func<DaemonSettings> _read;
     private readonly PosixSignalRegistration _signal;
 
@@ -26,10 +28,11 @@ internal sealed class Reload : IDisposable
     /// <param name="options">What the daemon began with.</param>
     /// <param name="id">The daemon's own, for the event.</param>
     /// <param name="log">Changes its level, and hears of what is wrong.</param>
+    /// <param name="authorization">Asks other plugins from now on.</param>
     /// <param name="read">Reads command line and file.</param>
-    public Reload(CaisEngine engine, DaemonOptions options, string id, EngineLog log, Func<DaemonSettings> read)
+    public Reload(CaisEngine engine, DaemonOptions options, string id, EngineLog log, AuthorizationPlugins? authorization, Func<DaemonSettings> read)
     {
-        (_engine, _options, _id, _log, _read) = (engine, options, id, log, read);
+        (_engine, _options, _id, _log, _authorization, _read) = (engine, options, id, log, authorization, read);
         _signal = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
@@ -58,6 +61,11 @@ internal sealed class Reload : IDisposable
 
             _engine.Reload(now.Engine, now.Images);
             _log.Level = now.LogLevel;
+            if (_authorization is not null)
+            {
+                _authorization.Names = now.AuthorizationPlugins;
+            }
+
             var attributes = Attributes(now);
             _engine.Events.Publish("daemon", "reload", _id, attributes);
             _log.Info("Reloaded configuration", [.. attributes.Select(a => (a.Key, (object?)a.Value))]);
@@ -68,6 +76,7 @@ internal sealed class Reload : IDisposable
     private Dictionary<string, string> Attributes(DaemonOptions now) => new()
     {
         ["name"] = _engine.Host.Hostname,
+        ["authorization-plugins"] = Json(now.AuthorizationPlugins),
         ["debug"] = now.Engine.Debug ? "true" : "false",
         ["default-cgroupns-mode"] = now.Engine.DefaultCgroupNamespaceMode ?? "",
         ["default-ipc-mode"] = now.Engine.DefaultIpcMode,

@@ -119,18 +119,12 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
         new("tlscert", null, "tlscert", FlagKind.Text, "Path to TLS certificate file"),
         new("tlskey", null, "tlskey", FlagKind.Text, "Path to TLS key file"),
         new("tlsverify", null, "tlsverify", FlagKind.Bool, "Use TLS and verify the remote"),
-        new("authorization-plugin", null, "authorization-plugins", FlagKind.List, "Authorization plugins to load")
-        {
-            Effect = SettingEffect.Refused, Reason = "this engine cannot ask authorization plugins", Reloadable = true,
-        },
+        new("authorization-plugin", null, "authorization-plugins", FlagKind.List, "Authorization plugins to load") { Reloadable = true },
         new("bridge-accept-fwmark", null, "bridge-accept-fwmark", FlagKind.Text, "Packet mark that lets packets into bridges")
         {
             Effect = SettingEffect.Refused, Reason = "the engine's rules do not look at packet marks", Neutral = [""],
         },
-        new("builder", null, "builder", FlagKind.Object, "Build cache and BuildKit settings")
-        {
-            FileOnly = true, Effect = SettingEffect.Harmless, Reason = "checked; the build cache is not collected by itself yet. Entitlements other than the defaults are errors",
-        },
+        new("builder", null, "builder", FlagKind.Object, "Build cache and BuildKit settings") { FileOnly = true },
         Absent("containerd", FlagKind.Text, "containerd grpc address", "there is no containerd: the daemon speaks to shims itself"),
         Absent("containerd-namespace", FlagKind.Text, "Containerd namespace to use", "there is no containerd"),
         Absent("containerd-plugins-namespace", FlagKind.Text, "Containerd namespace to use for plugins", "there is no containerd"),

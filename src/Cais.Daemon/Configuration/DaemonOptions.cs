@@ -53,7 +53,8 @@ internal sealed record DaemonOptions
     /// <summary>Where metrics are served in plain HTTP; null for nowhere.</summary>
     public IPEndPoint? Metrics { get; init; }
 
-    public required BuilderSettings Builder { get; init; }
+    /// <summary>Plugins that must agree to every request, in the order they are asked.</summary>
+    public IReadOnlyList<string> AuthorizationPlugins { get; init; } = [];
 
     /// <summary>From the settings and, where they say nothing, the environment.</summary>
     /// <exception cref="ConfigurationException">A value that cannot be.</exception>
@@ -75,7 +76,6 @@ internal sealed record DaemonOptions
             SocketGroup = settings.Text("group") ?? "docker",
             SocketGroupGiven = settings.Text("group") is { Length: > 0 },
             Metrics = settings.Text("metrics-addr") is { Length: > 0 } metrics ? MetricsOf(metrics) : null,
-            Builder = BuilderOf(settings),
             PidFile = settings.Text("pidfile") ?? "/run/caisd.pid",
             LogLevel = debug ? LogLevel.Debug : settings.Text("log-level") switch
             {
@@ -92,6 +92,7 @@ internal sealed record DaemonOptions
             TlsCa = settings.Text("tlscacert") ?? Path.Combine(certificates, "ca.pem"),
             TlsCertificate = settings.Text("tlscert") ?? Path.Combine(certificates, "cert.pem"),
             TlsKey = settings.Text("tlskey") ?? Path.Combine(certificates, "key.pem"),
+            AuthorizationPlugins = [.. settings.List("authorization-plugin").Distinct()],
             AllowInsecureTcp = settings.Flag("allow-insecure-tcp"),
         };
     }

@@ -256,9 +256,6 @@ internal sealed class DaemonSettings
                 break;
             case FlagKind.Object when value.ValueKind != JsonValueKind.Object:
                 throw Wrong("an object");
-            case FlagKind.Object when flag.Name == "builder":
-                _values[flag.Name] = [value.GetRawText()];
-                break;
             case FlagKind.Object:
                 _values[flag.Name] = [string.Join(',', value.EnumerateObject().Select(p => $"{p.Name}={Scalar(p.Value)}"))];
                 break;
@@ -356,9 +353,6 @@ internal sealed class DaemonSettings
         var value = Text(flag.Name)!;
         switch (flag.Name)
         {
-            case "builder":
-                BuilderSettings.Parse(value);
-                break;
             case "nri-opts":
                 CheckNri(value);
                 break;

@@ -3,7 +3,7 @@ using Cais.Engine;
 
 namespace Cais.Daemon.Endpoints;
 
-/// <summary>Every path of the Engine API but BuildKit's, which has a server of its own.</summary>
+/// <summary>Everything that the Engine API serves, but for BuildKit's part, which needs the application that it is a part of.</summary>
 internal static class ApiRoutes
 {
     public static void Map(Router router, CaisEngine engine, SystemEndpoints system)

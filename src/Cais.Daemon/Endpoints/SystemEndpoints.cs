@@ -127,7 +127,7 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
             {
                 Volume = engine.Volumes.Drivers(),
                 Network = ["bridge", "host", "ipvlan", "macvlan", "null", "overlay", .. engine.Plugins.Known("NetworkDriver")],
-                Authorization = null,
+                Authorization = options.AuthorizationPlugins.Count > 0 ? options.AuthorizationPlugins : null,
                 Log = [.. CaisEngine.LogDriverNames],
             },
             MemoryLimit = limits.Memory,

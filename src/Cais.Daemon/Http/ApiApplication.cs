@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Cais.Api;
+using Cais.Daemon.Authorization;
 using Cais.Daemon.Metrics;
 using Cais.Engine;
 using Cais.Engine.Logging;
@@ -13,8 +14,16 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Cais.Daemon.Http;
 
 /// <summary>Every request's way: version, route, endpoint, and errors into docker's form.</summary>
-internal sealed class ApiApplication(Router router, ApiVersion oldest, string serverName, bool experimental, EngineLog log, DaemonMetrics? metrics = null) : IHttpApplication<HttpContext>
+internal sealed class ApiApplication(Router router, ApiVersion oldest, string serverName, bool experimental, EngineLog log, DaemonMetrics? metrics = null, AuthorizationPlugins? authorization = null) : IHttpApplication<HttpContext>
 {
+    /// <summary>Endpoints whose answers come bit by bit, or whose connection becomes a stream.</summary>
+    private static readonly HashSet<string> Streams =
+    [
+        "/build", "/containers/{id}/archive", "/containers/{id}/attach", "/containers/{id}/attach/ws", "/containers/{id}/export", "/containers/{id}/logs",
+        "/containers/{id}/stats", "/containers/{id}/wait", "/events", "/exec/{id}/start", "/grpc", "/images/create", "/images/get", "/images/load",
+        "/images/{name*}/get", "/images/{name*}/push", "/session",
+    ];
+
     private long _requests;
 
     /// <summary>How many requests there have been.</summary>
@@ -86,13 +95,43 @@ internal sealed class ApiApplication(Router router, ApiVersion oldest, string se
         var started = Stopwatch.GetTimestamp();
         try
         {
-            await endpoint(request).ConfigureAwait(false);
+            await (authorization is { Names.Count: > 0 } ? Authorized(authorization, endpoint, request, pattern) : endpoint(request)).ConfigureAwait(false);
             metrics?.Answered(method, pattern, started);
         }
         catch
         {
             metrics?.Failed(method, pattern);
             throw;
+        }
+    }
+
+    /// <summary>Nothing is done before every plugin has agreed, and nothing is answered either, but for streams, whose answer is the doing.</summary>
+    private static async Task Authorized(AuthorizationPlugins plugins, Endpoint endpoint, ApiRequest request, string pattern)
+    {
+        var http = request.Http;
+        var asked = await plugins.CheckRequest(http, request.Gone).ConfigureAwait(false);
+        if (Streams.Contains(pattern))
+        {
+            await endpoint(request).ConfigureAwait(false);
+            return;
+        }
+
+        var answer = new MemoryStream();
+        var client = http.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
+        http.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(answer));
+        try
+        {
+            await endpoint(request).ConfigureAwait(false);
+        }
+        finally
+        {
+            http.Features.Set(client);
+        }
+
+        await plugins.CheckResponse(asked, http.Response, answer.ToArray(), request.Gone).ConfigureAwait(false);
+        if (answer.Length > 0)
+        {
+            await client.Stream.WriteAsync(answer.GetBuffer().AsMemory(0, (int)answer.Length)).ConfigureAwait(false);
         }
     }
 

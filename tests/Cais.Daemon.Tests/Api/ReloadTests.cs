@@ -20,7 +20,7 @@ public sealed class ReloadTests(TestDaemon daemon)
              "insecure-registries":["here:5000"],"registry-mirrors":["https://mirror"],"features":{"x":true},"runtimes":{"other":{"path":"/bin/other"}},
              "data-root":"/elsewhere","log-driver":"none","init":true}
             """;
-        using (var reload = new Reload(daemon.Engine, DaemonOptions.From(DaemonSettings.Load([], _ => null), _ => null), "some-id", log, () => DaemonSettings.Load([], _ => file)))
+        using (var reload = new Reload(daemon.Engine, DaemonOptions.From(DaemonSettings.Load([], _ => null), _ => null), "some-id", log, null, () => DaemonSettings.Load([], _ => file)))
         {
             using var events = await daemon.Client.GetAsync(
                 new Uri("/events?filters=%7B%22type%22%3A%5B%22daemon%22%5D%7D", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
@@ -47,7 +47,7 @@ public sealed class ReloadTests(TestDaemon daemon)
         var before = daemon.Engine.Options;
         var said = new StringWriter();
         using var reload = new Reload(
-            daemon.Engine, DaemonOptions.From(DaemonSettings.Load([], _ => null), _ => null), "id", new EngineLog(said, LogLevel.Info), () => DaemonSettings.Load([], _ => """{"labels":["x"]}"""));
+            daemon.Engine, DaemonOptions.From(DaemonSettings.Load([], _ => null), _ => null), "id", new EngineLog(said, LogLevel.Info), null, () => DaemonSettings.Load([], _ => """{"labels":["x"]}"""));
         reload.Now();
         Assert.Same(before, daemon.Engine.Options);
         Assert.Contains("Error reloading the configuration: nothing is changed", said.ToString(), StringComparison.Ordinal);

@@ -134,6 +134,7 @@ public sealed class SystemApiTests(TestDaemon daemon)
     [Fact]
     public async Task A_client_that_leaves_a_stream_is_forgotten()
     {
+        await Eventually.Holds(() => daemon.Engine.Events.Listeners == 0, "nobody of another test listens any more");
         var before = daemon.Engine.Events.Listeners;
         using (await daemon.Client.GetAsync(new Uri("/events", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken))
         {

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Cais.BuildKit;
 using Cais.Daemon.Configuration;
 using Cais.Daemon.Endpoints;
 using Cais.Daemon.Http;
@@ -24,6 +25,7 @@ public sealed class TestDaemon : IAsyncLifetime
     private string _directory = "";
     private CaisEngine? _engine;
     private ApiServer? _server;
+    private BuildKitServer? _buildKit;
 
     /// <summary>Speaks to it; every answer is held against the API's description.</summary>
     public HttpClient Client { get; private set; } = new();
@@ -177,8 +179,11 @@ public sealed class TestDaemon : IAsyncLifetime
         ApiRoutes.Map(router, _engine, new SystemEndpoints(_engine, options));
         Router = router;
         Metrics = new Metrics.DaemonMetrics(_engine, "test");
-        _server = new ApiServer([new Listener(new UnixAddress(SocketPath), null)]);
-        await _server.Start(new ApiApplication(router, ApiVersion.Oldest, "Cais", experimental: false, log, Metrics), CancellationToken.None);
+        var application = new ApiApplication(router, ApiVersion.Oldest, "Cais", experimental: false, log, Metrics);
+        _buildKit = BuildKitEndpoints.Open(_engine, options.Engine, application, log);
+        new BuildKitEndpoints(_buildKit).Map(router);
+        _server = new ApiServer([new Listener(new UnixAddress(SocketPath), null)], new Http2Connection(_buildKit.ServeAsync));
+        await _server.Start(application, CancellationToken.None);
     }
 
     private async Task Stop()
@@ -187,6 +192,7 @@ public sealed class TestDaemon : IAsyncLifetime
         await now.CancelAsync();
         await _server!.Stop(now.Token);
         await _server.DisposeAsync();
+        await _buildKit!.DisposeAsync();
         await _engine!.DisposeAsync();
         File.Delete(SocketPath);
     }

@@ -21,7 +21,8 @@ internal static class SettingsPage
 
     private static readonly Dictionary<string, (SettingEffect Effect, string Reason)> Subkeys = new()
     {
-        ["builder.gc"] = (SettingEffect.Harmless, "checked; the build cache is not collected by itself yet"),
+        ["builder.gc"] = (SettingEffect.Applies, ""),
+        ["builder.gc.policy"] = (SettingEffect.Harmless, "checked; the limits are for all of the cache"),
         ["builder.history"] = (SettingEffect.Harmless, "checked; no history of builds is kept"),
         ["builder.entitlements.network-host"] = (SettingEffect.Refused, "false; true is how it is"),
         ["builder.entitlements.security-insecure"] = (SettingEffect.Refused, "true; false is how it is"),

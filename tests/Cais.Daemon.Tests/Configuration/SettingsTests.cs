@@ -164,7 +164,7 @@ public sealed class SettingsTests
         Assert.Contains(name, Assert.Throws<ConfigurationException>(() => DaemonOptions.From(DaemonSettings.Load([], _ => null), n => n == name ? value : null)).Message, StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("""{"builder":{"gc":{"enabled":true,"defaultReservedSpace":"10GB","defaultMaxUsedSpace":"80%","policy":[{"all":true,"filter":["type=source.local"],"maxUsedSpace":"5GB"}]},"history":{"maxAge":3600,"maxEntries":10},"entitlements":{"network-host":true}}}""", null)]
+    [InlineData("""{"builder":{"gc":{"enabled":true,"defaultReservedSpace":"10%","defaultMaxUsedSpace":"80%","policy":[{"all":true,"filter":["type=source.local"],"maxUsedSpace":"5GB"}]},"history":{"maxAge":3600,"maxEntries":10},"entitlements":{"network-host":true}}}""", null)]
     [InlineData("""{"builder":{"GC":{"ENABLED":false,"defaultKeepStorage":"1GB"},"history":{"maxAge":"48h"},"later":1}}""", null)]
     [InlineData("""{"builder":{"gc":{"enabled":"yes"}}}""", "builder: enabled: true or false was expected")]
     [InlineData("""{"builder":{"gc":{"policy":[{"maxUsedSpace":"much"}]}}}""", "builder: maxUsedSpace: a size or a share of the disk was expected")]

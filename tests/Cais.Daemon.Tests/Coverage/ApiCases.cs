@@ -114,8 +114,6 @@ internal static class ApiCases
         yield return Bad("POST /images/{name}/tag", "/images/busybox/tag?repo=BAD%20NAME", 400);
         yield return Missing("POST /images/{name}/tag", "/images/nosuch/tag?repo={name}");
         yield return Version("POST /images/{name}/push", "/images/busybox/push");
-
-        // As docker's: it has begun to answer by the time it looks, and tells in the stream.
         yield return Missing("POST /images/{name}/push", "/images/127.0.0.1:1/nosuch/push");
         yield return Good("DELETE /images/{name}", "/images/{tagged}", 200);
         yield return Version("DELETE /images/{name}", "/images/busybox");
@@ -167,6 +165,10 @@ internal static class ApiCases
         yield return Good("GET /volumes/{name}", "/volumes/{volume}", 200);
         yield return Version("GET /volumes/{name}", "/volumes/x");
         yield return Missing("GET /volumes/{name}", "/volumes/nosuch");
+        yield return Bad("PUT /volumes/{name}", "/volumes/{volume}?version=new", 400, "{}");
+
+        // It is about the volumes of a swarm, and there is none to look in.
+        yield return new ApiCase("PUT /volumes/{name}", CaseKind.NotFound, "/volumes/nosuch?version=1", 503, "{}");
         yield return Good("DELETE /volumes/{name}", "/volumes/{volume}", 204);
         yield return Version("DELETE /volumes/{name}", "/volumes/x");
         yield return Missing("DELETE /volumes/{name}", "/volumes/nosuch");
@@ -194,7 +196,7 @@ internal static class ApiCases
         yield return Good("GET /system/df", "/system/df?verbose=1", 200);
         yield return Bad("GET /system/df", "/system/df?type=what", 400);
         yield return Elsewhere("GET /system/df", "/system");
-        yield return Bad("POST /auth", "/auth", 400, "[");
+        yield return Bad("POST /auth", "/auth", 400, "{");
         yield return Elsewhere("POST /auth", "/auths");
     }
 
@@ -298,18 +300,28 @@ internal static class ApiCases
         yield return Good("POST /commit", "/commit?container={created}&repo={name}", 201);
         yield return Bad("POST /commit", "/commit?container={created}&repo=BAD%20NAME", 400);
         yield return Missing("POST /commit", "/commit?container=nosuch");
-        yield return Version("GET /containers/{id}/attach/ws", "/containers/x/attach/ws");
-        yield return Missing("GET /containers/{id}/attach/ws", "/containers/nosuch/attach/ws?logs=1");
+        yield return Bad("GET /containers/{id}/attach/ws", "/containers/{created}/attach/ws?stream=1&stdout=1", 400);
+        yield return Missing("GET /containers/{id}/attach/ws", "/containers/nosuch/attach/ws?stream=1&stdout=1");
+        yield return Version("GET /containers/{id}/checkpoints", "/containers/x/checkpoints");
+        yield return Version("POST /containers/{id}/checkpoints", "/containers/x/checkpoints");
+        yield return Version("DELETE /containers/{id}/checkpoints/{checkpoint}", "/containers/x/checkpoints/one");
         yield return Good("GET /images/{name}/attestations", "/images/busybox/attestations", 200);
         yield return Version("GET /images/{name}/attestations", "/images/busybox/attestations");
         yield return Missing("GET /images/{name}/attestations", "/images/nosuch/attestations");
+        yield return Bad("GET /images/search", "/images/search", 400);
+        yield return Elsewhere("GET /images/search", "/images/searches");
         yield return Bad("GET /distribution/{name}/json", "/distribution/BAD%20NAME/json", 400);
-        yield return Bad("GET /images/search", "/images/search?term=x&limit=1000", 400);
-        yield return Elsewhere("GET /images/search", "/images/search/more");
+        yield return Elsewhere("GET /distribution/{name}/json", "/distribution/busybox");
+        yield return Good("POST /build", "/build?t={name}", 200, "@context");
         yield return Version("POST /build", "/build");
         yield return Elsewhere("POST /build", "/builds");
+        yield return Bad("POST /build/cancel", "/build/cancel", 400);
+        yield return Elsewhere("POST /build/cancel", "/build/cancels");
+        yield return Bad("POST /session", "/session", 400);
+        yield return Elsewhere("POST /session", "/sessions");
+        yield return Bad("POST /grpc", "/grpc", 400);
+        yield return Elsewhere("POST /grpc", "/grpcs");
         yield return Version("POST /build/prune", "/build/prune");
-        yield return Version("PUT /volumes/{name}", "/volumes/x");
         yield return Good("POST /build/prune", "/build/prune", 200);
         yield return Elsewhere("POST /build/prune", "/build/prunes");
     }

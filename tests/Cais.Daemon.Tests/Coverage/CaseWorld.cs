@@ -39,6 +39,8 @@ internal sealed partial class CaseWorld(TestDaemon daemon) : IAsyncDisposable
                 return Archive(Tar(("file", "text")));
             case "@image":
                 return Archive(await daemon.Client.GetByteArrayAsync(new Uri("/images/busybox/get", UriKind.Relative)));
+            case "@context":
+                return Archive(Tar(("Dockerfile", "FROM busybox\nLABEL a=b\n")));
             case "@rubbish":
                 return Archive(Tar(("rubbish", "text")));
             default:

@@ -41,7 +41,7 @@ internal sealed class SwaggerDocument
         var operation = _paths.Where(p => p.Path.IsMatch(path)).Select(p => Child(p.Node, method.ToLowerInvariant())).OfType<YamlMappingNode>().FirstOrDefault();
         if (operation is null)
         {
-            return status == 404 ? [] : [$"{method} {path} is not described"];
+            return status >= 400 ? [] : [$"{method} {path} is not described"];
         }
 
         var responses = (YamlMappingNode)operation["responses"];
