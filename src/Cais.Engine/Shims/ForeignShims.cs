@@ -136,7 +136,10 @@ internal sealed class ForeignShims : IDisposable
                     WorkingDirectory = directory,
                     Environment = new Dictionary<string, string?>
                     {
-                        ["TTRPC_ADDRESS"] = _events, ["GRPC_ADDRESS"] = _events, ["NAMESPACE"] = "cais", ["MAX_SHIM_VERSION"] = "3",
+                        ["TTRPC_ADDRESS"] = _events,
+                        ["GRPC_ADDRESS"] = _events,
+                        ["NAMESPACE"] = "cais",
+                        ["MAX_SHIM_VERSION"] = "3",
                     },
                     Descriptors = [null, input, input],
                 });

@@ -209,7 +209,11 @@ public sealed class ReceiverTests : IDisposable
         Assert.Equal(
             new Dictionary<string, object?>
             {
-                ["container_id"] = LogTest.Subject.Id, ["container_name"] = "/web", ["source"] = "stdout", ["log"] = "hello", ["STAGE"] = "test",
+                ["container_id"] = LogTest.Subject.Id,
+                ["container_name"] = "/web",
+                ["source"] = "stdout",
+                ["log"] = "hello",
+                ["STAGE"] = "test",
             },
             (Dictionary<string, object?>)entry[2]!);
     }
