@@ -161,7 +161,6 @@ internal sealed record DaemonOptions
             }
         }
 
-        var builder = BuilderOf(settings);
         var options = new EngineOptions
         {
             Root = Path.GetFullPath(root),
@@ -194,7 +193,7 @@ internal sealed record DaemonOptions
             Labels = settings.List("label"),
             Features = settings.Map("feature").ToDictionary(f => f.Key, f => f.Value is "true" or "1" or "t" or "T" or "TRUE" or "True"),
             Experimental = settings.Flag("experimental"),
-            BuilderGc = builder.Limits(root),
+            BuilderGc = settings.Builder.Limits(root),
             LiveRestore = true,
             HttpProxy = settings.Text("http-proxy") ?? environment("HTTP_PROXY") ?? environment("http_proxy"),
             HttpsProxy = settings.Text("https-proxy") ?? environment("HTTPS_PROXY") ?? environment("https_proxy"),
@@ -214,8 +213,6 @@ internal sealed record DaemonOptions
             ? options
             : throw new ConfigurationException($"specified default runtime '{options.DefaultRuntime}' does not exist");
     }
-
-    private static BuilderSettings BuilderOf(DaemonSettings settings) => settings.Text("builder") is { } builder ? BuilderSettings.Parse(builder) : new BuilderSettings();
 
     private static ImageStoreOptions ImagesOf(DaemonSettings settings, Func<string, string?> environment) => new()
     {

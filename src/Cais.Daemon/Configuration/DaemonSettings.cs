@@ -56,6 +56,9 @@ internal sealed class DaemonSettings
 
     public bool Has(string name) => _values.ContainsKey(name);
 
+    /// <summary>The section <c>builder</c> of the configuration file, which no flag has.</summary>
+    public BuilderSettings Builder { get; private set; } = new();
+
     public string? Text(string name) => _values.TryGetValue(name, out var values) ? values[^1] : null;
 
     public bool Flag(string name, bool otherwise = false) => Text(name) is { } text ? IsTrue(text) : otherwise;
@@ -201,6 +204,17 @@ internal sealed class DaemonSettings
             var conflicts = new List<string>();
             foreach (var property in document.RootElement.EnumerateObject().SelectMany(Flatten))
             {
+                if (property.Name is "builder")
+                {
+                    if (property.Value.ValueKind != JsonValueKind.Object)
+                    {
+                        throw new ConfigurationException($"unable to configure the Docker daemon with file {file}: builder: an object was expected");
+                    }
+
+                    Builder = BuilderSettings.Parse(property.Value.GetRawText());
+                    continue;
+                }
+
                 if (property.Name is "deprecated-key-path" or "allow-nondistributable-artifacts")
                 {
                     continue;
