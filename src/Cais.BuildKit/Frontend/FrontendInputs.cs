@@ -48,7 +48,7 @@ internal sealed class FrontendInputs(CaisEngine engine, JobRegistry jobs)
         throw new GrpcException(GrpcStatusCode.Unimplemented, $"the context {name} is a graph of operations, which is not supported: give a local directory, docker-image://NAME or another target");
     }
 
-    /// <summary>Loads an image of a directory of the client, <c>store@digest</c>, and gives its ID. It goes when the build is over. Throws <see cref="GrpcException"/>.</summary>
+    /// <summary>Loads an image of a directory of the client, <c>store[:tag]@digest</c>, and gives its ID. It goes when the build is over. A tag says nothing beside the digest. Throws <see cref="GrpcException"/>.</summary>
     public async Task<string> LoadLayoutAsync(BuildJob user, string name, CancellationToken cancellation)
     {
         var parts = name.Split('@', 2);
@@ -61,7 +61,7 @@ internal sealed class FrontendInputs(CaisEngine engine, JobRegistry jobs)
         var layout = Path.Combine(folder.Path, "layout");
         try
         {
-            await new ClientContent(session, "oci:" + parts[0]).FetchAsync(parts[1], layout, cancellation);
+            await new ClientContent(session, "oci:" + parts[0].Split(':')[0]).FetchAsync(parts[1], layout, cancellation);
             await using var archive = File.Create(Path.Combine(folder.Path, "archive"));
             await RootfsArchive.ExportAsync(layout, archive, cancellation);
             archive.Position = 0;

@@ -25,11 +25,60 @@ internal static class CgroupFiles
         }
     }
 
+    /// <summary>Ends what is left of a container whose shim is gone, and removes its cgroups, with those that it made in them.</summary>
+    public static async Task Clear(EngineServices services, ContainerRecord container)
+    {
+        var path = PathOf(services, container);
+        foreach (var line in File.ReadLines("/proc/self/mounts"))
+        {
+            if (line.Split(' ') is [_, var mount, "cgroup" or "cgroup2", ..] && Path.Combine(mount, path) is var top && Directory.Exists(top))
+            {
+                // Killed processes take a moment to be gone; one that the kernel cannot end keeps its cgroup.
+                for (var patience = 100; patience > 0 && !Remove(top); patience--)
+                {
+                    await Task.Delay(TimeSpan.FromMilliseconds(5), services.Time).ConfigureAwait(false);
+                }
+            }
+        }
+    }
+
+    private static bool Remove(string top)
+    {
+        string[] all = [.. Directory.EnumerateDirectories(top, "*", SearchOption.AllDirectories).OrderByDescending(d => d.Length), top];
+        foreach (var directory in all)
+        {
+            try
+            {
+                foreach (var pid in File.ReadLines(Path.Combine(directory, "cgroup.procs")))
+                {
+                    // 0 stands for a process of another pid namespace; to kill(2) it would be this process's own group.
+                    if (int.Parse(pid, CultureInfo.InvariantCulture) is > 0 and var number)
+                    {
+                        Linux.Signals.Send(number, Linux.Signals.Kill);
+                    }
+                }
+
+                Linux.Files.RemoveDirectory(directory);
+            }
+            catch (Exception e) when (e is Linux.LinuxException or IOException)
+            {
+                return !Directory.Exists(top);
+            }
+        }
+
+        return true;
+    }
+
+    private static string PathOf(EngineServices services, ContainerRecord container)
+    {
+        var parent = string.IsNullOrEmpty(container.HostConfig.CgroupParent) ? services.Options.CgroupParent : container.HostConfig.CgroupParent;
+        return $"{parent.Trim('/')}/{container.Id}";
+    }
+
     /// <summary>Whether the kernel has killed a process of the container for want of memory.</summary>
     public static bool WasOutOfMemory(EngineServices services, ContainerRecord container)
     {
-        var parent = string.IsNullOrEmpty(container.HostConfig.CgroupParent) ? services.Options.CgroupParent : container.HostConfig.CgroupParent;
-        var path = $"{parent.Trim('/')}/{container.Id}";
+        var path = PathOf(services, container);
         var file = services.Host.CgroupVersion == 2 ? $"/sys/fs/cgroup/{path}/memory.events" : $"/sys/fs/cgroup/memory/{path}/memory.oom_control";
         try
         {

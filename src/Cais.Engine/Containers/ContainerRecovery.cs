@@ -136,6 +136,11 @@ internal sealed class ContainerRecovery(EngineServices services, ContainerLifecy
     /// <summary>It was said to run, and does not: the machine was restarted, its shim was killed, or the engine while it put an ended process away.</summary>
     private async Task PutAway(Container container)
     {
+        if (container.Status.HasProcess)
+        {
+            await CgroupFiles.Clear(services, container.Record).ConfigureAwait(false);
+        }
+
         await starter.CleanUp(container.Record).ConfigureAwait(false);
         var ran = container.Status.IsRunning;
         var end = container.Status.HasProcess ? container.Status.End ?? new ProcessEnd(255, services.Time.GetUtcNow(), OomKilled: false) : null;
