@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Cais.Linux;
 using Cais.Linux.Io;
 using Cais.Oci.Runtime;
@@ -78,8 +77,7 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
 
     public async Task<StartedProcess> ExecAsync(TaskExec exec)
     {
-        var process = JsonSerializer.Deserialize(exec.Process.Span, SpecJson.Default.Process)
-            ?? throw new RuntimeException(RuntimeError.InvalidConfig, "the exec's process is empty");
+        var process = SpecReader.ReadProcess(exec.Process.Span);
         return await Background.Run(() =>
         {
             using var started = Container.Exec(new ExecRequest
@@ -100,8 +98,7 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
 
     public async Task UpdateAsync(ReadOnlyMemory<byte> resources)
     {
-        var parsed = JsonSerializer.Deserialize(resources.Span, SpecJson.Default.LinuxResources)
-            ?? throw new RuntimeException(RuntimeError.InvalidConfig, "the resources are empty");
+        var parsed = SpecReader.ReadResources(resources.Span);
         await Background.Run(() => Container.Update(parsed));
     }
 
