@@ -13,13 +13,18 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
     private Container? _container;
     private bool _restored;
 
+    /// <summary>Whether an operation may have to wait for others: for hooks, for criu, for processes that no pid namespace takes along.</summary>
+    private bool _waits = true;
+
     public bool MountsRootfs => true;
 
     private Container Container => _container ??= _runtime.Load(id);
 
-    public async Task<StartedProcess> CreateAsync(TaskCreation creation)
+    public Task<StartedProcess> CreateAsync(TaskCreation creation)
     {
-        return await Background.Run(() =>
+        _waits = creation.Spec.Hooks is not null || creation.Checkpoint.Length > 0
+            || creation.Spec.Linux?.Namespaces?.Any(space => space.Type == "pid" && string.IsNullOrEmpty(space.Path)) != true;
+        return Run(() =>
         {
             var request = new CreateRequest
             {
@@ -73,12 +78,12 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
     }
 
     /// <summary>What was restored runs already.</summary>
-    public Task StartAsync() => _restored ? Task.CompletedTask : Background.Run(() => Container.Start());
+    public Task StartAsync() => _restored ? Task.CompletedTask : Run(() => Container.Start());
 
-    public async Task<StartedProcess> ExecAsync(TaskExec exec)
+    public Task<StartedProcess> ExecAsync(TaskExec exec)
     {
         var process = SpecReader.ReadProcess(exec.Process.Span);
-        return await Background.Run(() =>
+        return Run(() =>
         {
             using var started = Container.Exec(new ExecRequest
             {
@@ -90,7 +95,7 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
         });
     }
 
-    public Task KillAsync(int signal, bool all) => Background.Run(() => Container.Kill(signal, all));
+    public Task KillAsync(int signal, bool all) => Run(() => Container.Kill(signal, all));
 
     public Task PauseAsync() => Background.Run(() => Container.Pause());
 
@@ -102,7 +107,7 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
         await Background.Run(() => Container.Update(parsed));
     }
 
-    public Task<IReadOnlyList<int>> PidsAsync() => Background.Run(() => Container.Pids());
+    public Task<IReadOnlyList<int>> PidsAsync() => Run(() => Container.Pids());
 
     public Task CheckpointAsync(TaskCheckpoint checkpoint) => Background.Run(() => Container.Checkpoint(new CheckpointRequest
     {
@@ -118,7 +123,7 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
         EmptyNamespaces = checkpoint.EmptyNamespaces,
     }));
 
-    public Task DeleteAsync(bool force) => Background.Run(() =>
+    public Task DeleteAsync(bool force) => Run(() =>
     {
         try
         {
@@ -131,4 +136,13 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
     });
 
     public void Dispose() => _container?.Dispose();
+
+    /// <summary>Where nobody need be waited for, an operation is system calls of some milliseconds: less than a thread's start, and its end, take.</summary>
+    private Task<T> Run<T>(Func<T> operation) => _waits ? Background.Run(operation) : Background.Inline(operation);
+
+    private Task<bool> Run(Action operation) => Run(() =>
+    {
+        operation();
+        return true;
+    });
 }

@@ -342,6 +342,7 @@ internal sealed class ContainerTask : IDisposable
             process.Streams?.Dispose();
             process.Streams = null;
             process.SetExit(new ProcessExit(255, DateTime.UtcNow));
+            process.AnnounceExit();
             throw;
         }
 
@@ -401,6 +402,7 @@ internal sealed class ContainerTask : IDisposable
 
         // While this one was not reaped it stood before others.
         _host.Reaper.Sweep();
+        process.AnnounceExit();
     }
 
     private async Task KillRestAsync()
