@@ -27,14 +27,14 @@ ip address add 198.51.100.1/24 dev uplink && ip address add 2001:db8:1::1/64 dev
 ip -n outside address add 198.51.100.2/24 dev eth0 && ip -n outside address add 2001:db8:1::2/64 dev eth0 nodad
 ip -n outside link set eth0 up && ip -n outside link set lo up
 tool out 'exec nsenter --net=/run/netns/outside "$@"'
-tool fetch 'exec busybox wget -q -T 5 -O - "$1"'
+tool fetch 'exec curl -sf -m 5 "$1"'
 # elements MAP: how many there are.
 tool elements 'nft -j list map inet cais "$1" | grep -o "\"concat\"" | wc -l | awk "{ print \$1 / 2 }"'
 
 start
 tar -C "$rootfs" -c . | d import - tiny >/dev/null
 
-ports() {
+case_ports() {
   local first=20001 last=$((20000 + ports)) middle=$((20000 + ports / 2)) port
   # The container listens at three of them.
   begin=$(date +%s%N)
@@ -68,7 +68,7 @@ ports() {
   memory "afterwards"
 }
 
-containers() {
+case_containers() {
   local i
   d network create --subnet 10.200.0.0/16 crowd >/dev/null
   begin=$(date +%s%N)
@@ -99,7 +99,7 @@ containers() {
   memory "afterwards"
 }
 
-for one in "$@"; do "$one"; done
+for one in "$@"; do "case_$one"; done
 
 kill $daemon; wait $daemon 2>/dev/null
 ip link delete docker0 2>/dev/null
