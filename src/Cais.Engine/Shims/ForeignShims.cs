@@ -21,6 +21,7 @@ internal sealed class ForeignShims : IDisposable
     private readonly EventLoop _loop;
     private readonly EngineLog _log;
     private readonly string _events;
+    private readonly DescriptorLimit? _limit;
     private TtrpcServer? _server;
 
     public ForeignShims(EventLoop loop, EngineOptions options, EngineLog log)
@@ -28,6 +29,7 @@ internal sealed class ForeignShims : IDisposable
         _loop = loop;
         _log = log;
         _events = Path.Combine(options.ShimsDirectory, "events");
+        _limit = options.ContainerDescriptors;
     }
 
     /// <summary>A shim for one container.</summary>
@@ -147,6 +149,7 @@ internal sealed class ForeignShims : IDisposable
 
             using (child)
             {
+                _limit?.ApplyTo(child.Pid);
                 var reading = Read(output);
                 var status = await child.WaitAsync(_loop).WaitAsync(limit).ConfigureAwait(false);
                 var said = await reading.WaitAsync(limit).ConfigureAwait(false);

@@ -72,7 +72,7 @@ internal sealed class SandboxManager(
                 ContainerId = spec.ContainerId,
                 NamespacePath = target?.Path,
                 Endpoints = endpoints,
-                Ports = [.. held.Select(h => h.Binding)],
+                Ports = [.. held.SelectMany(h => h.Bindings)],
             };
             store.Save(new SandboxRecord(sandbox, spec));
             if (target is not null)
@@ -132,7 +132,7 @@ internal sealed class SandboxManager(
             }
         }
 
-        List<HeldPort> held = [.. sandbox.Ports.Select(ports.Restore)];
+        List<HeldPort> held = [.. sandbox.Ports.GroupBy(b => (b.ContainerPort, b.Protocol, b.HostPort)).SelectMany(TogetherAsTaken).Select(ports.Restore)];
         _held[sandbox.ContainerId] = held;
         _records[sandbox.ContainerId] = record;
         held.ForEach(h => Relay(sandbox.ContainerId, h));
@@ -386,7 +386,7 @@ internal sealed class SandboxManager(
     /// <summary>Senders over UDP that never pause would otherwise go on to whoever had the port before, or to nobody, for ever.</summary>
     private void ForgetFlows(List<HeldPort> held)
     {
-        var bindings = held.Select(h => h.Binding).Where(b => b.Protocol == PortProtocol.Udp).ToList();
+        var bindings = held.Where(h => h.Protocol == PortProtocol.Udp).SelectMany(h => h.Bindings).ToList();
         if (bindings.Count > 0)
         {
             background.Thread.Run(() =>
@@ -397,7 +397,19 @@ internal sealed class SandboxManager(
         }
     }
 
-    /// <summary>Serves what arrives at the socket that holds a port, for as long as it is held.</summary>
+    /// <summary>A port that was asked for by no address is held on one of each family; one asked for by several addresses is several.</summary>
+    private static IEnumerable<IReadOnlyList<PortBinding>> TogetherAsTaken(IEnumerable<PortBinding> bindings)
+    {
+        var (any, specific) = (new List<PortBinding>(2), new List<PortBinding>());
+        foreach (var binding in bindings)
+        {
+            (binding.HostAddress.Equals(IPAddress.Any) || binding.HostAddress.Equals(IPAddress.IPv6Any) ? any : specific).Add(binding);
+        }
+
+        return any.Count > 0 ? [any, .. specific.Select(b => new[] { b })] : specific.Select(b => new[] { b });
+    }
+
+    /// <summary>Serves what arrives at the sockets that hold a port, for as long as it is held.</summary>
     private void Relay(string containerId, HeldPort held)
     {
         var relaysV4 = options.UserlandProxy == true || !options.FirewallV4;
@@ -406,20 +418,24 @@ internal sealed class SandboxManager(
             return;
         }
 
-        if (held.Binding.Protocol == PortProtocol.Tcp)
+        foreach (var socket in held.Sockets)
         {
-            _ = new PortRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held);
-        }
-        else if (held.Binding.HostAddress.AddressFamily == AddressFamily.InterNetworkV6 || relaysV4)
-        {
-            _ = new DatagramRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held);
+            if (held.Protocol == PortProtocol.Tcp)
+            {
+                _ = new PortRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held, socket);
+            }
+            else if (socket.AddressFamily == AddressFamily.InterNetworkV6 || relaysV4)
+            {
+                _ = new DatagramRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held, socket);
+            }
         }
     }
 
     /// <summary>What IPv4 brings to the socket although the packet filter translates had no business there, and is shut out.</summary>
     private IPEndPoint? RelayTarget(string containerId, PortBinding binding, IPAddress client)
     {
-        var relayed = binding.HostAddress.AddressFamily == AddressFamily.InterNetworkV6 || !options.FirewallV4 ||
+        client = client.IsIPv4MappedToIPv6 ? client.MapToIPv4() : client;
+        var relayed = client.AddressFamily == AddressFamily.InterNetworkV6 || !options.FirewallV4 ||
             (options.UserlandProxy == true && IPAddress.IsLoopback(client));
         return relayed && Find(containerId) is { } record ? PublishPlan.Target(record.Sandbox.Endpoints, networks, binding) : null;
     }

@@ -118,7 +118,7 @@ public sealed class ReconcileTests
     [InlineData("flush", "ruleset")]
     [InlineData("delete", "table", "inet", "cais")]
     [InlineData("flush", "table", "inet", "cais")]
-    [InlineData("flush", "map", "inet", "cais", "publish4_any")]
+    [InlineData("flush", "map", "inet", "cais", "publish4")]
     public async Task What_somebody_takes_from_the_table_comes_back_by_itself(params string[] command)
     {
         await using var lab = await Testbed.Create();
@@ -131,6 +131,22 @@ public sealed class ReconcileTests
     }
 
     [Fact]
+    public async Task Chains_and_sets_that_the_user_added_to_the_table_stay()
+    {
+        await using var lab = await Testbed.Create();
+        var (sandbox, _) = await lab.Run("bridge", Web);
+        Assert.Equal((0, ""), lab.Host.Run(
+            "nft",
+            "add set inet cais office { type ipv4_addr; elements = { 198.51.100.7 }; }; add chain inet cais mine; add rule inet cais mine ip saddr @office accept; add rule inet cais user_published jump mine"));
+        Assert.Equal((0, ""), lab.Host.Run("nft", "delete element inet cais published4 { tcp . 0.0.0.0 . 8080 }"));
+        await Eventually.Holds(() => lab.Elements("published4") == 1, "the element is back");
+        await lab.Restart(sandbox.ContainerId);
+        Assert.Equal(1, lab.Elements("office"));
+        Assert.Contains("ip saddr @office accept", lab.Host.Run("nft", "list", "chain", "inet", "cais", "mine").Output, StringComparison.Ordinal);
+        Assert.Contains("jump mine", lab.Host.Run("nft", "list", "chain", "inet", "cais", "user_published").Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Repairs_disturb_no_new_connection()
     {
         await using var lab = await Testbed.Create();
@@ -139,14 +155,14 @@ public sealed class ReconcileTests
         using var outside = lab.Outside.Serve(7);
         for (var round = 0; round < 20; round++)
         {
-            Assert.Equal((0, ""), lab.Host.Run("nft", "delete element inet cais published4_any { tcp . 8080 }"));
+            Assert.Equal((0, ""), lab.Host.Run("nft", "delete element inet cais published4 { tcp . 0.0.0.0 . 8080 }"));
             for (var i = 0; i < 20; i++)
             {
                 Assert.Equal(Testbed.HostAddress, await inside.Ask(Testbed.OutsideAddress, 7));
                 Assert.Equal(Testbed.OutsideAddress, await lab.Outside.Ask(Testbed.HostAddress, 8080));
             }
 
-            await Eventually.Holds(() => lab.Elements("published4_any") == 1, "the element is back");
+            await Eventually.Holds(() => lab.Elements("published4") == 1, "the element is back");
         }
     }
 
