@@ -47,7 +47,8 @@ internal sealed class SandboxManager(
 
     /// <param name="spec">The container.</param>
     /// <param name="ready">A namespace for it, or null for one from the pool. Owned from here.</param>
-    public Sandbox Create(SandboxSpec spec, SandboxNamespace? ready = null)
+    /// <param name="allocated">Told what the sandbox will be, before the kernel is.</param>
+    public Sandbox Create(SandboxSpec spec, SandboxNamespace? ready = null, Action<Sandbox>? allocated = null)
     {
         Destroy(spec.ContainerId);
         var endpoints = new List<Endpoint>();
@@ -74,7 +75,10 @@ internal sealed class SandboxManager(
                 Endpoints = endpoints,
                 Ports = [.. held.SelectMany(h => h.Bindings)],
             };
-            store.Save(new SandboxRecord(sandbox, spec));
+            var record = new SandboxRecord(sandbox, spec);
+            store.Save(record);
+            _records[spec.ContainerId] = record;
+            allocated?.Invoke(sandbox);
             if (target is not null)
             {
                 Build(sandbox, spec, target);
@@ -82,14 +86,15 @@ internal sealed class SandboxManager(
         }
         catch
         {
+            _records.TryRemove(spec.ContainerId, out _);
             GiveUp(spec.ContainerId, endpoints, held, sandbox);
             throw;
         }
 
         _held[spec.ContainerId] = held;
-        _records[spec.ContainerId] = new SandboxRecord(sandbox, spec);
         held.ForEach(h => Relay(spec.ContainerId, h));
         ForgetFlows(held);
+        pool.Fill();
         return sandbox;
     }
 
