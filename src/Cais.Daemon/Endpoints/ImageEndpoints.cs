@@ -157,8 +157,8 @@ internal sealed class ImageEndpoints(CaisEngine engine)
 
         var image = Images.Get(request.Path("name"), platform);
         var config = image.Config;
-        await request.Answer(
-            Older.Adapt(
+        await request.Raw(
+            OlderImage.Write(
                 new ImageInspect
                 {
                     Id = image.Id.ToString(),
@@ -178,8 +178,8 @@ internal sealed class ImageEndpoints(CaisEngine engine)
                     Metadata = new ImageInspectMetadata { LastTagTime = Timestamps.Format(image.TaggedAt) },
                     Manifests = request.Flag("manifests") && request.Version >= new ApiVersion(1, 48) ? new ImageManifests(engine).Of(image) : null,
                 },
-                request.Version),
-            ApiJson.Default.ImageInspect);
+                OlderImage.VersionFor(request.Version, request.Http.Request.Headers.UserAgent)),
+            "application/json");
     }
 
     private static Api.ImageConfig Describe(ContainerDefaults? config)
