@@ -329,9 +329,10 @@ public sealed class NetworkController : IAsyncDisposable
         return Find("bridge") is { } bridge ? [.. bridge.Spec.Ipam.Select(p => p.Gateway).OfType<IPAddress>()] : [];
     }
 
-    private IEnumerable<(string Name, IPAddress Address)> LinkLines(string name, string containerId) =>
+    /// <summary>A linked container by its alias, and by its own names beside it.</summary>
+    private IEnumerable<(string Name, IPAddress Address)> LinkLines(string alias, string containerId) =>
         _sandboxes.Find(containerId) is { } other && other.Sandbox.Endpoints.FirstOrDefault(e => e.NetworkName == "bridge")?.IPv4Address is { } address
-            ? [(name, address)]
+            ? [(string.Join(' ', new[] { alias, other.Spec.Hostname, other.Spec.ContainerName }.Where(n => !string.IsNullOrEmpty(n)).Distinct()), address)]
             : [];
 
     private Task<T> Run<T>(Func<T> job, CancellationToken cancellationToken)

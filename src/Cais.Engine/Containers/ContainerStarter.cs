@@ -16,7 +16,7 @@ using Google.Protobuf.WellKnownTypes;
 namespace Cais.Engine.Containers;
 
 /// <summary>Turns a container into a process: what is slow is done at once, and what was done is undone when a part fails.</summary>
-internal sealed class ContainerStarter(EngineServices services, ContainerNetwork networks, HostMounts hostMounts)
+internal sealed class ContainerStarter(EngineServices services, ContainerNetwork networks, ContainerLinks links, HostMounts hostMounts)
 {
     private readonly UserCache _users = new();
 
@@ -30,6 +30,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         var trace = new PhaseTrace("container start", services.Log, services.Options.Trace);
         var runtime = RuntimeResolver.Resolve(record.Runtime, services.Options)
             ?? throw EngineException.InvalidParameter($"unknown or invalid runtime name: {record.Runtime}");
+        links.CheckStart(record);
         var bundle = Path.Combine(services.Options.BundlesDirectory, record.Id);
         Directory.CreateDirectory(bundle);
         var taking = runtime.Shim is null ? services.Shims.Take() : null;
@@ -95,6 +96,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
                 FinishedAt = container.Status.FinishedAt,
                 Health = null,
             });
+            links.Begun(record);
             trace.Mark("record");
             trace.Done();
             services.Shims.Prepare();
@@ -161,6 +163,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         Directory = directory,
         NetworkNamespace = networks.NamespacePath(record, sandbox),
         Hostname = networks.HostnameOf(record),
+        LinkEnvironment = record.Links.Count > 0 ? links.Environment(record) : [],
         Find = services.Containers.Get,
         CgroupParent = services.Options.CgroupParent,
         Seccomp = services.Seccomp,

@@ -29,7 +29,7 @@ public sealed record SandboxSpec
 
     public IReadOnlyList<string> DnsOptions { get; init; } = [];
 
-    /// <summary><c>--link</c>: other containers' ids by the names under which they are to be found in the default bridge network.</summary>
+    /// <summary><c>--link</c> in the default bridge network: other containers' ids by the names that the hosts file gives them.</summary>
     public IReadOnlyDictionary<string, string> Links { get; init; } = new Dictionary<string, string>();
 }
 

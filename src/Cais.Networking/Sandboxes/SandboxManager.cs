@@ -35,7 +35,7 @@ internal sealed class SandboxManager(
     private readonly ConcurrentDictionary<string, SandboxRecord> _records = [];
     private readonly Dictionary<string, List<HeldPort>> _held = [];
 
-    private NameResolver Resolver => _resolver ??= new NameResolver(networks, Find);
+    private NameResolver Resolver => _resolver ??= new NameResolver(networks);
 
     public SandboxRecord? Find(string containerId) => _records.GetValueOrDefault(containerId);
 
