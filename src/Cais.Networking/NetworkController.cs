@@ -1,7 +1,6 @@
 using System.Collections.Frozen;
 using System.Globalization;
 using System.Net;
-using System.Security.Cryptography;
 using Cais.Linux;
 using Cais.Linux.Netlink;
 using Cais.Networking.Addresses;
@@ -292,7 +291,7 @@ public sealed class NetworkController : IAsyncDisposable
     /// <summary>This machine's own IPv6 prefix (RFC 4193): 40 random bits, chosen once.</summary>
     private static IPNetwork UniqueLocal(NetworkStore store)
     {
-        var text = store.Setting("unique-local", () => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(5)));
+        var text = store.Setting("unique-local", () => RandomBytes.Hex(5));
         var bytes = new byte[16];
         bytes[0] = 0xfd;
         Convert.FromHexString(text).CopyTo(bytes, 1);
