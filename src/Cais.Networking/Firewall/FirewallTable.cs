@@ -11,7 +11,7 @@ namespace Cais.Networking.Firewall;
 /// <code>
 /// prerouting -300  raw_prerouting     nothing on a bridge may claim to be, or be for, the loopback network
 /// prerouting -110  filter_prerouting  packets for published ports visit user_published: original address and port, before translation
-/// prerouting -100  nat_prerouting     destination: publish4, publish6 (by protocol, address, port; the zero address stands for all of the host's)
+/// prerouting -100  nat_prerouting     destination: publish4, publish6 (by protocol, address, port), then publish4_any, publish6_any
 /// output     -100  nat_output         the same for this machine's own connections, loopback included
 /// forward       0  filter_forward     user_forward, then by incoming bridge (forward_from), then by outgoing bridge (forward_to)
 /// postrouting 100  nat_postrouting    source: by subnet (masquerade4, masquerade6)
@@ -41,14 +41,12 @@ internal static class FirewallTable
 
     private static readonly FamilyNames[] Families =
     [
-        new(NftFamily.IPv4, "publish4", "published4", "direct4", "masquerade4", NftType.IPv4Address, 4, 12, 16),
-        new(NftFamily.IPv6, "publish6", "published6", "direct6", "masquerade6", NftType.IPv6Address, 16, 8, 24),
+        new(NftFamily.IPv4, "publish4", "publish4_any", "published4", "published4_any", "direct4", "masquerade4", NftType.IPv4Address, 4, 12, 16),
+        new(NftFamily.IPv6, "publish6", "publish6_any", "published6", "published6_any", "direct6", "masquerade6", NftType.IPv6Address, 16, 8, 24),
     ];
 
-    private static readonly string[] Sets = [Bridges, ForwardFrom, ForwardTo, .. Families.SelectMany(f => new[] { f.Publish, f.Ports, f.Direct, f.Masquerade })];
-
-    /// <summary>What earlier versions had in the table.</summary>
-    private static readonly string[] FormerSets = ["publish4_any", "publish6_any", "published4_any", "published6_any"];
+    private static readonly string[] Sets =
+        [Bridges, ForwardFrom, ForwardTo, .. Families.SelectMany(f => new[] { f.Publish, f.PublishAny, f.Ports, f.PortsAny, f.Direct, f.Masquerade })];
 
     /// <summary>
     /// Makes the table what it should be, whatever it is now, in one transaction. The user's chains stay as they are, and so do the chains that
@@ -75,10 +73,10 @@ internal static class FirewallTable
         batch.AddTable();
         var ours = chains.Where(IsOurs).ToList();
         ours.ForEach(batch.FlushChain);
-        var present = sets.Where(set => Sets.Contains(set) || FormerSets.Contains(set)).ToList();
+        var present = sets.Where(Sets.Contains).ToList();
         present.ForEach(batch.FlushSet);
         ours.Where(chain => anew || !Fixed.Contains(chain)).ToList().ForEach(batch.DeleteChain);
-        present.Where(set => anew || FormerSets.Contains(set)).ToList().ForEach(batch.DeleteSet);
+        present.Where(_ => anew).ToList().ForEach(batch.DeleteSet);
 
         AddSkeleton(batch, guardForwarding, relayLoopback);
         foreach (var network in networks)
@@ -203,8 +201,11 @@ internal static class FirewallTable
         {
             var target = NftType.Concatenate(family.AddressType, NftType.Port);
             var key = NftType.Concatenate(NftType.Protocol, family.AddressType, NftType.Port);
+            var keyAny = NftType.Concatenate(NftType.Protocol, NftType.Port);
             batch.AddSet(family.Publish, key, family.Length + 8, target, family.Length + 4);
+            batch.AddSet(family.PublishAny, keyAny, 8, target, family.Length + 4);
             batch.AddSet(family.Ports, key, family.Length + 8);
+            batch.AddSet(family.PortsAny, keyAny, 8);
             batch.AddSet(family.Direct, key, family.Length + 8);
             batch.AddSet(family.Masquerade, family.AddressType, family.Length, NftType.Verdict, intervals: true);
         }
@@ -219,13 +220,15 @@ internal static class FirewallTable
         AddPublishedRules(
             batch,
             FilterPrerouting,
-            (rule, family) => rule.Lookup(family.Ports, NftRegister.R0).DestinationIsLocal().Verdict(NftVerdict.Jump(UserPublished)));
+            (rule, family) => rule.Lookup(family.Ports, NftRegister.R0).DestinationIsLocal().Verdict(NftVerdict.Jump(UserPublished)),
+            (rule, family) => rule.Lookup(family.PortsAny, NftRegister.R0).DestinationIsLocal().Verdict(NftVerdict.Jump(UserPublished)));
 
         batch.AddChain(Publish);
         AddPublishedRules(
             batch,
             Publish,
-            (rule, family) => rule.LookupMap(family.Publish, NftRegister.R0, NftRegister.R0).TranslateDestination(family.Family, NftRegister.R0, family.BehindAddress - 1));
+            (rule, family) => Translate(rule, family, family.Publish),
+            (rule, family) => Translate(rule, family, family.PublishAny));
 
         // 127.0.0.0/8 from outside is never for a published port, even where the kernel is told to let it in.
         batch.AddBaseChain(NatPrerouting, "nat", NftHook.Prerouting, -100);
@@ -267,25 +270,30 @@ internal static class FirewallTable
         }
     }
 
-    /// <summary>Two rules per family, each with its key loaded from R0 on: by protocol, address and port, then by protocol, no address and port.</summary>
-    private static void AddPublishedRules(NftBatch batch, string chain, Action<NftRule, FamilyNames> rest)
+    /// <summary>
+    /// Two rules per family: by protocol, address and port, then by protocol and port, each loaded from R0 on. One map for both, with a zero address for "all", would do
+    /// for the kernel, but no nft program could print its rules.
+    /// </summary>
+    private static void AddPublishedRules(NftBatch batch, string chain, Action<NftRule, FamilyNames> specific, Action<NftRule, FamilyNames> any)
     {
         foreach (var family in Families)
         {
-            batch.AddRule(chain, r => rest(
+            batch.AddRule(chain, r => specific(
                 r.IsFamily(family.Family)
                     .Meta(NftMeta.TransportProtocol, NftRegister.R0)
                     .Payload(NftHeader.Network, family.DestinationOffset, (uint)family.Length, NftRegister.R1)
                     .Payload(NftHeader.Transport, 2, 2, family.BehindAddress),
                 family));
-            batch.AddRule(chain, r => rest(
+            batch.AddRule(chain, r => any(
                 r.IsFamily(family.Family)
                     .Meta(NftMeta.TransportProtocol, NftRegister.R0)
-                    .Load(NftRegister.R1, new byte[family.Length])
-                    .Payload(NftHeader.Transport, 2, 2, family.BehindAddress),
+                    .Payload(NftHeader.Transport, 2, 2, NftRegister.R1),
                 family));
         }
     }
+
+    private static void Translate(NftRule rule, FamilyNames family, string map) =>
+        rule.LookupMap(map, NftRegister.R0, NftRegister.R0).TranslateDestination(family.Family, NftRegister.R0, family.BehindAddress - 1);
 
     private static NftRule FromBridge(NftRule rule) => rule.Meta(NftMeta.IncomingName, NftRegister.R0).Lookup(Bridges, NftRegister.R0);
 
@@ -295,9 +303,12 @@ internal static class FirewallTable
         {
             var ours = ports.Where(p => FamilyOf(p.Target) == family).ToList();
             var translated = ours.Where(p => p.Translated).ToList();
-            var elements = translated.Select(p => new NftElement(Key(p.Binding, p.Binding.HostAddress, p.Binding.HostPort), Value(p))).ToList();
-            Change(family.Publish, elements);
-            Change(family.Ports, elements.Select(e => e with { Value = null }));
+            var specific = translated.Where(p => !IsAny(p)).Select(p => new NftElement(Key(p.Binding, p.Binding.HostAddress, p.Binding.HostPort), Value(p))).ToList();
+            var any = translated.Where(IsAny).Select(p => new NftElement(Key(p.Binding, null, p.Binding.HostPort), Value(p))).ToList();
+            Change(family.Publish, specific);
+            Change(family.Ports, specific.Select(e => e with { Value = null }));
+            Change(family.PublishAny, any);
+            Change(family.PortsAny, any.Select(e => e with { Value = null }));
 
             // Several host ports may lead to one container port.
             Change(
@@ -323,8 +334,10 @@ internal static class FirewallTable
         chain.StartsWith(FirewallNetwork.FromPrefix, StringComparison.Ordinal) ||
         chain.StartsWith(FirewallNetwork.MasqueradePrefix, StringComparison.Ordinal);
 
-    private static byte[] Key(PortBinding binding, IPAddress address, ushort port) =>
-        [(byte)binding.Protocol, 0, 0, 0, .. address.GetAddressBytes(), .. Padded(port)];
+    private static bool IsAny(PublishedPort port) => port.Binding.HostAddress.Equals(IPAddress.Any) || port.Binding.HostAddress.Equals(IPAddress.IPv6Any);
+
+    private static byte[] Key(PortBinding binding, IPAddress? address, ushort port) =>
+        [(byte)binding.Protocol, 0, 0, 0, .. address?.GetAddressBytes() ?? [], .. Padded(port)];
 
     private static byte[] Padded(ushort port) => [(byte)(port >> 8), (byte)port, 0, 0];
 
@@ -354,7 +367,9 @@ internal static class FirewallTable
     private sealed record FamilyNames(
         NftFamily Family,
         string Publish,
+        string PublishAny,
         string Ports,
+        string PortsAny,
         string Direct,
         string Masquerade,
         uint AddressType,

@@ -26,6 +26,7 @@ internal sealed class SandboxManager(
     FirewallKeeper firewall,
     PortAllocator ports,
     Func<Network, INetworkDriver?> driverOf,
+    PeerNames peerNames,
     NetworkOptions options) : IDisposable
 {
     private readonly NameForwarder _forwarder = new(host.Thread.OpenSocket);
@@ -347,7 +348,7 @@ internal sealed class SandboxManager(
             return;
         }
 
-        _nameServers[containerId] = NameServer.Start(host.Thread, target, () => Find(containerId), Resolver, _forwarder, Upstream);
+        _nameServers[containerId] = NameServer.Start(host.Thread, target, () => Find(containerId), Resolver, peerNames, _forwarder, Upstream);
     }
 
     /// <summary>Containers that can reach nothing outside get no answers from there either.</summary>

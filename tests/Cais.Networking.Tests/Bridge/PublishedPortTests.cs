@@ -283,7 +283,7 @@ public sealed partial class PublishedPortTests
         await lab.Create("inner", s => s with { Internal = true });
         await lab.Run("bridge", Web, new PortRequest(9, PortProtocol.Sctp, IPAddress.Parse(Testbed.HostAddress), 9));
         var (_, first) = lab.Host.Run("nft", "list", "table", "inet", "cais");
-        Assert.Contains("tcp . 0.0.0.0 . 8080 : 172.17.0.2 . 80", first, StringComparison.Ordinal);
+        Assert.Contains("tcp . 8080 : 172.17.0.2 . 80", first, StringComparison.Ordinal);
         Assert.Contains($"sctp . {Testbed.HostAddress} . 9 : 172.17.0.2 . 9", first, StringComparison.Ordinal);
         Assert.Contains("\"docker0\" : goto to_default", first, StringComparison.Ordinal);
         var file = Path.GetTempFileName();

@@ -15,7 +15,7 @@ internal sealed class Testbed : IAsyncDisposable
 
     private static readonly string[] PortSets =
     [
-        "publish4", "publish6", "published4", "published6", "direct4", "direct6",
+        "publish4", "publish4_any", "publish6", "publish6_any", "published4", "published4_any", "published6", "published6_any", "direct4", "direct6",
     ];
 
     private readonly string _directory = Directory.CreateTempSubdirectory("cais-net-").FullName;

@@ -228,7 +228,7 @@ public sealed class NetworkTests
             Assert.Equal(endpoints.Count, endpoints.DistinctBy(e => e.IPv4Address).Count());
             var bindings = running.SelectMany(s => s.Ports).ToList();
             Assert.Equal(bindings.Count, bindings.DistinctBy(b => (b.HostPort, b.HostAddress)).Count());
-            Assert.Equal(bindings.Count(b => b.HostAddress.Equals(IPAddress.Any)), lab.Elements("publish4"));
+            Assert.Equal(bindings.Count(b => b.HostAddress.Equals(IPAddress.Any)), lab.Elements("publish4_any"));
             Assert.Equal(running.Count, lab.Controller.EndpointsOf(lab.Controller.Get("tiny").Id).Count + lab.Controller.EndpointsOf(lab.Controller.Get("bridge").Id).Count);
         }
 
