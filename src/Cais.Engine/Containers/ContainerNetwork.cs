@@ -191,7 +191,7 @@ internal sealed class ContainerNetwork(EngineServices services)
         _ => "tcp",
     };
 
-    private SandboxSpec SpecOf(ContainerRecord container)
+    private static SandboxSpec SpecOf(ContainerRecord container)
     {
         var host = container.HostConfig;
         return new SandboxSpec
