@@ -1,5 +1,6 @@
 using Cais.Api;
 using Cais.Build.Cache;
+using Cais.Linux;
 
 namespace Cais.Engine;
 
@@ -39,6 +40,9 @@ public sealed record EngineOptions
 
     /// <summary>The shim program; null looks beside this program and then in PATH.</summary>
     public string? ShimPath { get; init; }
+
+    /// <summary>The limit of open files that shims, and with them containers, begin with; null for this process's own.</summary>
+    public DescriptorLimit? ContainerDescriptors { get; init; }
 
     /// <summary>Directory in the cgroup tree for containers that name none.</summary>
     public string CgroupParent { get; init; } = "/cais";

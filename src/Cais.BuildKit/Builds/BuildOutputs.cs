@@ -8,6 +8,7 @@ using Cais.BuildKit.Sessions;
 using Cais.Engine;
 using Cais.Engine.Builds;
 using Cais.Images;
+using Cais.Images.Building;
 using Cais.Linux;
 using Cais.Oci.Images;
 
@@ -93,6 +94,15 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
 
     private ImageExport ExportOf(BuildJob job, SolvedBuild solved, IReadOnlyDictionary<string, string> attributes) => new()
     {
+        Build = job.Request.Ref,
+        Compression = attributes.GetValueOrDefault("compression") switch
+        {
+            null or "" => IsTrue(attributes, "push") ? LayerCompression.Gzip : LayerCompression.None,
+            "uncompressed" => LayerCompression.None,
+            "gzip" or "estargz" => LayerCompression.Gzip,
+            "zstd" => LayerCompression.Zstd,
+            var other => throw new GrpcException(GrpcStatusCode.InvalidArgument, $"unsupported layer compression type {other}"),
+        },
         Attestations = BuildAttestations.Of(engine, solved.Attestations, solved.Build!, solved.Begun),
         InlineCache = (job.Request.Cache?.Exports.Any(c => c.Type == "inline") ?? false) || solved.Build!.Request.Options.Arguments.GetValueOrDefault("BUILDKIT_INLINE_CACHE") is "1" or "true",
         Names = NamesOf(attributes),
@@ -142,7 +152,7 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
         {
             await job.Progress.ShowAsync($"pushing {name.Familiar}", async _ =>
             {
-                var options = new PushOptions { Credentials = await new ClientCredentials(job.Session).FindCredentialsAsync(name.Domain, cancellation) };
+                var options = new PushOptions { AsStored = true, Credentials = await new ClientCredentials(job.Session).FindCredentialsAsync(name.Domain, cancellation) };
                 return await engine.Images.PushAsync(name, options, new Ignored(), cancellation);
             });
         }

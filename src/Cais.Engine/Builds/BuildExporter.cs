@@ -33,7 +33,7 @@ public sealed class BuildExporter
         {
             using var writer = _services.Images.Building.Begin();
             var target = await AddAsync(writer, result, export, activity, progress, cancellation).ConfigureAwait(false);
-            var image = writer.Store(target, export.Names, result.Platforms[0].Platform);
+            var image = writer.Store(target, export.Names, result.Platforms[0].Platform, export.Build);
             progress.Status(activity, $"writing image {image.Id}", 0, 0, isDone: true);
             foreach (var name in export.Names)
             {
