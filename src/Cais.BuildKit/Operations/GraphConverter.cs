@@ -158,7 +158,8 @@ internal sealed class GraphConverter(OperationGraph graph, Func<SourceOp, Platfo
                 var hasOutput = mount.Output >= 0 && !mount.Readonly;
                 from ??= new ScratchStep();
                 return new StepMount(
-                    new RunMount { Kind = MountKind.Bind, Source = selector, ReadOnly = mount.Readonly, Target = target }, target, hasOutput ? AsTree(from) : from, null) { HasOutput = hasOutput };
+                    new RunMount { Kind = MountKind.Bind, Source = selector, ReadOnly = mount.Readonly, Target = target }, target, hasOutput ? AsTree(from) : from, null)
+                { HasOutput = hasOutput };
             case MountType.Cache:
                 var sharing = mount.CacheOpt?.Sharing switch
                 {
