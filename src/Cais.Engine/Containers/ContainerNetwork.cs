@@ -108,6 +108,8 @@ internal sealed class ContainerNetwork(EngineServices services)
             HairpinMode = false,
             LinkLocalIPv6Address = "",
             LinkLocalIPv6PrefixLen = 0,
+            SecondaryIPAddresses = [],
+            SecondaryIPv6Addresses = [],
             EndpointID = bridge?.EndpointID ?? "",
             Gateway = bridge?.Gateway ?? "",
             GlobalIPv6Address = bridge?.GlobalIPv6Address ?? "",
@@ -186,7 +188,7 @@ internal sealed class ContainerNetwork(EngineServices services)
         _ => "tcp",
     };
 
-    private SandboxSpec SpecOf(ContainerRecord container)
+    private static SandboxSpec SpecOf(ContainerRecord container)
     {
         var host = container.HostConfig;
         return new SandboxSpec
