@@ -90,6 +90,9 @@ public sealed class CaisEngine : IAsyncDisposable
 
     public ImageStore Images => _services.Images;
 
+    /// <summary>Where libraries above the engine keep tables of their own.</summary>
+    public Database Database => _database;
+
     public HealthCounters HealthChecks => _services.HealthChecks;
 
     /// <summary>The log drivers that containers may name.</summary>

@@ -22,6 +22,11 @@ internal sealed class ContainerNetwork(EngineServices services)
         return await services.Networks.CreateSandboxAsync(SpecOf(container), cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>The same, for a caller that needs the network only later.</summary>
+    public async Task<SandboxStart?> Begin(ContainerRecord container) => Namespaces.ContainerOf(container.HostConfig.NetworkMode) is not null
+        ? null
+        : await services.Networks.BeginSandboxAsync(SpecOf(container), CancellationToken.None).ConfigureAwait(false);
+
     public Task Destroy(string id) => services.Networks.DestroySandboxAsync(id);
 
     /// <summary>The namespace its processes join; null for the host's.</summary>

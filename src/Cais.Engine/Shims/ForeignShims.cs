@@ -9,7 +9,7 @@ namespace Cais.Engine.Shims;
 /// <summary>
 /// Starts shims of others by containerd's protocol (core/runtime/v2/README.md): the program's <c>start</c> prints where the shim listens.
 /// </summary>
-internal sealed class ForeignShims(EventLoop loop, ShimEvents events, EngineLog log)
+internal sealed class ForeignShims(EventLoop loop, ShimEvents events, DescriptorLimit? descriptors, EngineLog log)
 {
     /// <summary>containerd's own limit for a shim's start.</summary>
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
@@ -101,6 +101,7 @@ internal sealed class ForeignShims(EventLoop loop, ShimEvents events, EngineLog 
 
             using (child)
             {
+                descriptors?.ApplyTo(child.Pid);
                 var reading = Read(output);
                 var status = await child.WaitAsync(loop).WaitAsync(limit).ConfigureAwait(false);
                 var said = await reading.WaitAsync(limit).ConfigureAwait(false);

@@ -18,6 +18,7 @@ internal sealed class ShimLauncher : IDisposable
     private readonly string _directory;
     private readonly string _program;
     private readonly ForeignShims _foreign;
+    private readonly DescriptorLimit? _limit;
     private Task<Shim>? _spare;
     private bool _disposed;
 
@@ -27,9 +28,10 @@ internal sealed class ShimLauncher : IDisposable
         _log = log;
         _directory = options.ShimsDirectory;
         _program = options.ShimPath ?? Programs.Find("containerd-shim-cais-v2");
+        _limit = options.ContainerDescriptors;
         Directory.CreateDirectory(_directory);
         Events = new ShimEvents(loop, _directory);
-        _foreign = new ForeignShims(loop, Events, log);
+        _foreign = new ForeignShims(loop, Events, options.ContainerDescriptors, log);
     }
 
     /// <summary>What shims tell without being asked.</summary>
@@ -175,6 +177,9 @@ internal sealed class ShimLauncher : IDisposable
                 NewSession = true,
             });
             _ = Reap(child);
+
+            // It has no container yet: in time for those that it will have.
+            _limit?.ApplyTo(child.Pid);
         }
 
         return new Shim(socket, await TtrpcClient.ConnectAsync(_loop, socket).ConfigureAwait(false));

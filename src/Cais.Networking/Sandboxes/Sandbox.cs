@@ -50,3 +50,8 @@ public sealed record Sandbox
     /// <summary>The published ports, with the host ports that were found for them.</summary>
     public IReadOnlyList<PortBinding> Ports { get; init; } = [];
 }
+
+/// <summary>A sandbox on its way: what it will be, and when the kernel has made it.</summary>
+/// <param name="Sandbox">With its namespace's path, its addresses and its ports, which will not change any more.</param>
+/// <param name="Built">Fails with what the kernel refused; the sandbox is gone then.</param>
+public sealed record SandboxStart(Sandbox Sandbox, Task Built);
