@@ -93,6 +93,12 @@ public sealed record EngineOptions
     /// <summary>When the build cache is made smaller by itself; null for never.</summary>
     public CacheLimits? BuilderGc { get; init; } = CacheLimits.Default;
 
+    /// <summary>How long a build stays in the builder's history in any case; null for the default.</summary>
+    public TimeSpan? BuildHistoryAge { get; init; }
+
+    /// <summary>How many builds stay in the builder's history in any case; null for the default.</summary>
+    public int? BuildHistoryEntries { get; init; }
+
     public bool LiveRestore { get; init; }
 
     public string? HttpProxy { get; init; }

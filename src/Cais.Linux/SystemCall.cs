@@ -14,6 +14,8 @@ public static class SystemCall
     public static int RtSigprocmask => X64 ? 14 : 135;
     public static int Ioctl => X64 ? 16 : 29;
     public static int GetPid => X64 ? 39 : 172;
+    public static int Sendfile => X64 ? 40 : 71;
+    public static int GetEuid => X64 ? 107 : 175;
     public static int SendMsg => X64 ? 46 : 211;
     public static int Execve => X64 ? 59 : 221;
     public static int ExitGroup => X64 ? 231 : 94;
@@ -55,6 +57,7 @@ public static class SystemCall
     public static int Symlinkat => X64 ? 266 : 36;
     public static int Readlinkat => X64 ? 267 : 78;
     public static int Fchmodat => X64 ? 268 : 53;
+    public static int Faccessat => X64 ? 269 : 48;
     public static int Unshare => X64 ? 272 : 97;
     public static int Accept4 => X64 ? 288 : 242;
     public static int Dup3 => X64 ? 292 : 24;
@@ -63,6 +66,7 @@ public static class SystemCall
     public static int SchedSetattr => X64 ? 314 : 274;
     public static int Seccomp => X64 ? 317 : 277;
     public static int Bpf => X64 ? 321 : 280;
+    public static int MemfdCreate => X64 ? 319 : 279;
     public static int Execveat => X64 ? 322 : 281;
     public static int Statx => X64 ? 332 : 291;
     public static int Fcntl => X64 ? 72 : 25;

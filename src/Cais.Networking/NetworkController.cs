@@ -189,6 +189,23 @@ public sealed class NetworkController : IAsyncDisposable
             : await Run(() => _sandboxes.Create(spec), cancellationToken).ConfigureAwait(false);
 
     /// <summary>
+    /// The same, but answers as soon as it is known what the sandbox will be: whoever needs its namespace's path and addresses, and not yet its
+    /// network, goes on while the kernel is told. <see cref="SandboxStart.Built"/> fails as this would have, and then nothing is kept either.
+    /// </summary>
+    public async Task<SandboxStart> BeginSandboxAsync(SandboxSpec spec, CancellationToken cancellationToken)
+    {
+        if (_remote.Concerns(spec.Endpoints))
+        {
+            return new SandboxStart(await CreateRemoteSandbox(spec, cancellationToken).ConfigureAwait(false), Task.CompletedTask);
+        }
+
+        var allocated = new TaskCompletionSource<Sandbox>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var built = Run(() => _sandboxes.Create(spec, allocated: sandbox => allocated.SetResult(sandbox)), cancellationToken);
+        await Task.WhenAny(allocated.Task, built).ConfigureAwait(false);
+        return new SandboxStart(allocated.Task.IsCompleted ? allocated.Task.Result : await built.ConfigureAwait(false), built);
+    }
+
+    /// <summary>
     /// Frees addresses and ports at once and drops the last reference to the namespace; the kernel takes it down in the background.
     /// Does nothing when there is none. The container's processes must be gone.
     /// </summary>
@@ -311,9 +328,10 @@ public sealed class NetworkController : IAsyncDisposable
         return Find("bridge") is { } bridge ? [.. bridge.Spec.Ipam.Select(p => p.Gateway).OfType<IPAddress>()] : [];
     }
 
-    private IEnumerable<(string Name, IPAddress Address)> LinkLines(string name, string containerId) =>
+    /// <summary>A linked container by its alias, and by its own names beside it.</summary>
+    private IEnumerable<(string Name, IPAddress Address)> LinkLines(string alias, string containerId) =>
         _sandboxes.Find(containerId) is { } other && other.Sandbox.Endpoints.FirstOrDefault(e => e.NetworkName == "bridge")?.IPv4Address is { } address
-            ? [(name, address)]
+            ? [(string.Join(' ', new[] { alias, other.Spec.Hostname, other.Spec.ContainerName }.Where(n => !string.IsNullOrEmpty(n)).Distinct()), address)]
             : [];
 
     private Task<T> Run<T>(Func<T> job, CancellationToken cancellationToken)

@@ -12,8 +12,6 @@ internal static class CommandLine
 {
     public const string Program = "cais-runtime";
 
-    private const string RestartedMark = "_CAIS_RUNTIME_RESTARTED";
-
     public static int Run(string[] args)
     {
         LogFile? log = null;
@@ -53,9 +51,9 @@ internal static class CommandLine
 
             var invocation = new Invocation(
                 new OciRuntime(options.Value("root") ?? DefaultRoot()), log, UsesSystemd(options), options.Value("criu") ?? "criu");
-            if (command.StartsProcesses)
+            if (command.StartsProcesses && !SelfExecutable.IsProtected)
             {
-                ProtectOwnFile(args, log);
+                log.Warning("the runtime's own file is not protected from containers: neither a read-only view nor a sealed copy could be made");
             }
 
             log.Debug($"{Program} {name}: {string.Join(' ', arguments.Rest)}");
@@ -110,28 +108,6 @@ internal static class CommandLine
             null or "cgroupfs" or "disabled" => options.Has("systemd-cgroup"),
             var other => throw new UsageException($"unknown cgroup manager \"{other}\": cgroupfs, systemd and disabled are known"),
         };
-    }
-
-    /// <summary>
-    /// A process in the container can reach the file of whoever starts it through /proc, and could write to it once nobody runs it any
-    /// more. So what starts containers runs from a view of the file that cannot be written. Nothing to do where the file is on a
-    /// read-only mount already.
-    /// </summary>
-    private static void ProtectOwnFile(string[] args, LogFile log)
-    {
-        if (SelfExecutable.IsProtected || Environment.GetEnvironmentVariable(RestartedMark) is not null)
-        {
-            return;
-        }
-
-        var environment = new List<string> { RestartedMark + "=1" };
-        foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables())
-        {
-            environment.Add($"{variable.Key}={variable.Value}");
-        }
-
-        var error = SelfExecutable.RestartProtected([Program, .. args], environment);
-        log.Warning($"the runtime's own file is not protected from containers: {error.Message}");
     }
 
     private static string DefaultRoot() =>

@@ -66,7 +66,7 @@ internal static class CommandTable
             Options = [.. Start, new("detach|d", null, "do not wait for the end"), new("keep", null, "do not delete the container when it has ended")],
             StartsProcesses = true,
         },
-        "start" => new("start", "CONTAINER", "let the program of a created container begin", LifecycleCommands.Start),
+        "start" => new("start", "CONTAINER", "let the program of a created container begin", LifecycleCommands.Start) { StartsProcesses = true },
         "state" => new("state", "CONTAINER", "print a container's state", LifecycleCommands.State),
         "kill" => new("kill", "[options] CONTAINER [SIGNAL]", "send a signal to a container's first process", LifecycleCommands.Kill)
         {

@@ -1,1 +1,9 @@
-return Cais.RuntimeCli.CommandLine.Run(args);
+using System.Diagnostics.CodeAnalysis;
+
+namespace Cais.RuntimeCli;
+
+internal static class Program
+{
+    [DynamicDependency(nameof(FirstFunction.Run), typeof(FirstFunction))]
+    private static int Main(string[] args) => CommandLine.Run(args);
+}

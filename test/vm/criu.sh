@@ -71,7 +71,11 @@ for runtime in cais runc; do
   [ $runtime = cais ] || flags+=(--runc-binary "$bin/cais-runtime")
   c run -d "${flags[@]}" --rootfs "$work/bundle/rootfs" "task-$runtime" sh -c 'i=0; while true; do i=$((i+1)); echo $i >> /count; sleep 0.1; done' >"$work/out" 2>&1 || bad "$runtime shim: run" "$(cat "$work/out")"
   counts_on && ok "$runtime shim: it counts" || bad "$runtime shim: it counts"
-  c task checkpoint --image-path "$work/task-$runtime" "task-$runtime" >"$work/out" 2>&1 && [ -e "$work/task-$runtime/descriptors.json" ] && ok "$runtime shim: checkpoint" || bad "$runtime shim: checkpoint" "$(cat "$work/out")"
+  if [ $runtime = cais ]; then # ctr 1.6 passes a folder to runc's shim only: from any other the checkpoint becomes an image
+    c task checkpoint "task-$runtime" >"$work/out" 2>&1 && c image ls -q 2>&1 | grep -q "checkpoint/task-$runtime" && ok "$runtime shim: checkpoint" || bad "$runtime shim: checkpoint" "$(cat "$work/out"; c image ls)"
+  else
+    c task checkpoint --image-path "$work/task-$runtime" "task-$runtime" >"$work/out" 2>&1 && [ -e "$work/task-$runtime/descriptors.json" ] && ok "$runtime shim: checkpoint" || bad "$runtime shim: checkpoint" "$(cat "$work/out")"
+  fi
   counts_on && ok "$runtime shim: it counts on" || bad "$runtime shim: it counts on"
   c task kill -s 9 "task-$runtime"; sleep 1; c task rm "task-$runtime" >/dev/null 2>&1; c container rm "task-$runtime"
 done

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Boots Debian's cloud kernel with systemd on cgroup v2 in qemu, with the built programs inside, and runs there what a machine with
 # cgroup v1 cannot test: the conformance scripts, the runtime's and the engine's integration tests, checkpoint and restore, cgroups by systemd.
-# Usage (root): test/vm/run.sh [PART...]      parts: smoke systemd criu containerd podman dockerd engine Runtime Engine Shim; default: all
+# Usage (root): test/vm/run.sh [PART...]      parts: smoke systemd criu containerd podman dockerd engine Runtime Engine Shim EndToEnd; default: all but EndToEnd
 # CAIS_VM_CACHE: the kernel, the Debian root and the disk (default /var/cache/cais-vm). CAIS_VM_SECONDS: time limit (default 3600).
+# CAIS_VM_CPUS: processors of the machine (default 2).
 # Needs Debian packages: qemu-system-x86 seabios mmdebstrap busybox-static e2fsprogs. Without /dev/kvm a part takes about ten times as long.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -69,10 +70,16 @@ cp -a "$bin" "$tested/artifacts/bin"
 cp -a "$project/test" "$tested/test"
 cp "$project/tests/isolate.sh" "$tested/tests/"
 cp "$here/inside.sh" "$tested/inside.sh"
+# Suites find themselves by the solution's file, and read the published programs' symbols.
+cp "$project/Cais.slnx" "$tested/"
+for program in Cais.RuntimeCli/cais-runtime Cais.Shim/containerd-shim-cais-v2; do
+  [ ! -e "$project/artifacts/publish/$program" ] || install -D "$project/artifacts/publish/$program" "$tested/artifacts/publish/$program"
+done
 echo "$parts" >"$tested/parts"
 [ ! -e /usr/local/bin/docker ] || cp /usr/local/bin/docker "$tested/artifacts/bin/docker"
 for part in $parts; do
-  suite=$project/tests/Cais.$part.Tests/bin/Debug/net10.0
+  suite=$project/tests/Cais.$part.Tests/bin/Release/net10.0
+  [ -d "$suite" ] || suite=$project/tests/Cais.$part.Tests/bin/Debug/net10.0
   if [ -d "$suite" ]; then
     mkdir -p "$tested/dotnet"
     cp -a "$suite" "$tested/tests/Cais.$part.Tests"
@@ -81,7 +88,7 @@ for part in $parts; do
   fi
 done
 rm -f "$cache/tested.ext4"
-mke2fs -q -t ext4 -O ^has_journal -d "$tested" "$cache/tested.ext4" 1G
+mke2fs -q -t ext4 -O ^has_journal -d "$tested" "$cache/tested.ext4" 3G
 
 # An initial root that finds the disk: the cloud kernel has its drivers as modules.
 initial=$cache/initial
@@ -106,7 +113,7 @@ chmod +x "$initial/init"
 
 accelerate=tcg,thread=multi
 [ -z "${CAIS_VM_KVM-}" ] || accelerate=kvm
-timeout "${CAIS_VM_SECONDS:-3600}" qemu-system-x86_64 -accel "$accelerate" -cpu max -smp 2 -m 3072 -display none -serial stdio -monitor none -no-reboot \
+timeout "${CAIS_VM_SECONDS:-3600}" qemu-system-x86_64 -accel "$accelerate" -cpu max -smp "${CAIS_VM_CPUS:-2}" -m 3072 -display none -serial stdio -monitor none -no-reboot \
   -kernel "$kernel" -initrd "$cache/initial.img" -nic none -drive "file=$cache/disk.ext4,format=raw,if=virtio,cache=unsafe,snapshot=on" \
   -drive "file=$cache/tested.ext4,format=raw,if=virtio,cache=unsafe" \
   -append "console=ttyS0 quiet panic=-1 systemd.show_status=false systemd.journald.forward_to_console=false" </dev/null 2>&1 | tee "$cache/console.log" | sed -u "s,\r,,g" |

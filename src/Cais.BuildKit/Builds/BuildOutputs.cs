@@ -3,6 +3,7 @@ using System.Text.Json;
 using Cais.BuildKit.Files;
 using Cais.BuildKit.Frontend;
 using Cais.BuildKit.Grpc;
+using Cais.BuildKit.History;
 using Cais.BuildKit.Sessions;
 using Cais.Engine;
 using Cais.Engine.Builds;
@@ -56,6 +57,11 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
 
         return response;
     }
+
+    /// <summary>How a result was made, for the history: what <c>buildx history inspect</c> shows of a build's arguments and materials.</summary>
+    public IReadOnlyList<ResultStatement> Statements(SolvedBuild solved) => solved.Build is not { } build ? [] :
+        [.. BuildAttestations.Of(engine, ["type=provenance,mode=max"], build, solved.Begun)
+            .Select(s => new ResultStatement(solved.IsMultiPlatform ? s.Platform.ToString() : null, s.PredicateType, s.Predicate))];
 
     /// <summary>Sends the cache wherever the request says, but for what goes with the image itself.</summary>
     private async Task ExportCacheAsync(BuildJob job, BuildResult result, Dictionary<string, string> response, CancellationToken cancellation)

@@ -163,8 +163,8 @@ internal sealed class ImageEndpoints(CaisEngine engine)
 
         var image = Images.Get(request.Path("name"), platform);
         var config = image.Config;
-        await request.Answer(
-            Older.Adapt(
+        await request.Raw(
+            OlderImage.Write(
                 new ImageInspect
                 {
                     Id = image.Id.ToString(),
@@ -185,8 +185,8 @@ internal sealed class ImageEndpoints(CaisEngine engine)
                     Manifests = request.Flag("manifests") && request.Version >= new ApiVersion(1, 48) ? new ImageManifests(engine).Of(image) : null,
                     Identity = request.Version >= new ApiVersion(1, 53) ? ImageManifests.IdentityOf(engine, image) : null,
                 },
-                request.Version),
-            ApiJson.Default.ImageInspect);
+                OlderImage.VersionFor(request.Version, request.Http.Request.Headers.UserAgent)),
+            "application/json");
     }
 
     private static Api.ImageConfig Describe(ContainerDefaults? config)

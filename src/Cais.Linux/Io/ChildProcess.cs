@@ -10,8 +10,11 @@ public sealed record ChildCommand
     /// <summary>A path, or a name to look for in PATH.</summary>
     public required string Program { get; init; }
 
-    /// <summary>Without the program itself, which becomes argument 0.</summary>
+    /// <summary>Without argument 0.</summary>
     public required IReadOnlyList<string> Arguments { get; init; }
+
+    /// <summary>Argument 0; the program where null.</summary>
+    public string? Name { get; init; }
 
     public string? WorkingDirectory { get; init; }
 
@@ -53,7 +56,7 @@ public sealed unsafe partial class ChildProcess : IDisposable
         var signals = stackalloc byte[OpaqueSize];
         Check(posix_spawn_file_actions_init(actions), command);
         var inherited = new List<FileDescriptor>();
-        using var arguments = new StringVector([command.Program, .. command.Arguments]);
+        using var arguments = new StringVector([command.Name ?? command.Program, .. command.Arguments]);
         using var environment = new StringVector(Environment(command.Environment));
         try
         {

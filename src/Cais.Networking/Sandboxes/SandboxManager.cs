@@ -36,7 +36,7 @@ internal sealed class SandboxManager(
     private readonly ConcurrentDictionary<string, SandboxRecord> _records = [];
     private readonly Dictionary<string, List<HeldPort>> _held = [];
 
-    private NameResolver Resolver => _resolver ??= new NameResolver(networks, Find);
+    private NameResolver Resolver => _resolver ??= new NameResolver(networks);
 
     public SandboxRecord? Find(string containerId) => _records.GetValueOrDefault(containerId);
 
@@ -48,7 +48,8 @@ internal sealed class SandboxManager(
 
     /// <param name="spec">The container.</param>
     /// <param name="ready">A namespace for it, or null for one from the pool. Owned from here.</param>
-    public Sandbox Create(SandboxSpec spec, SandboxNamespace? ready = null)
+    /// <param name="allocated">Told what the sandbox will be, before the kernel is.</param>
+    public Sandbox Create(SandboxSpec spec, SandboxNamespace? ready = null, Action<Sandbox>? allocated = null)
     {
         Destroy(spec.ContainerId);
         var endpoints = new List<Endpoint>();
@@ -75,7 +76,10 @@ internal sealed class SandboxManager(
                 Endpoints = endpoints,
                 Ports = [.. held.SelectMany(h => h.Bindings)],
             };
-            store.Save(new SandboxRecord(sandbox, spec));
+            var record = new SandboxRecord(sandbox, spec);
+            store.Save(record);
+            _records[spec.ContainerId] = record;
+            allocated?.Invoke(sandbox);
             if (target is not null)
             {
                 Build(sandbox, spec, target);
@@ -83,14 +87,15 @@ internal sealed class SandboxManager(
         }
         catch
         {
+            _records.TryRemove(spec.ContainerId, out _);
             GiveUp(spec.ContainerId, endpoints, held, sandbox);
             throw;
         }
 
         _held[spec.ContainerId] = held;
-        _records[spec.ContainerId] = new SandboxRecord(sandbox, spec);
         held.ForEach(h => Relay(spec.ContainerId, h));
         ForgetFlows(held);
+        pool.Fill();
         return sandbox;
     }
 

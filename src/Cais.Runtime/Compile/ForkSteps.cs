@@ -10,6 +10,8 @@ internal static class ForkSteps
     private const ulong CloneParent = 0x8000;
     private const ulong ClearSignalHandlers = 0x100000000;
     private const ulong IntoCgroup = 0x200000000;
+    private const int GetDumpable = 3;
+    private const int SetDumpable = 4;
     private const int SetMask = 2;
 
     /// <summary>The fork for a new container: what is joined by path comes from the inputs.</summary>
@@ -30,7 +32,8 @@ internal static class ForkSteps
 
     /// <summary>
     /// The parent's part. All signals are blocked over the fork: no handler of this process may run in the child. A pid namespace is
-    /// joined by the parent for the moment, since only children are born into it.
+    /// joined by the parent for the moment, since only children are born into it; so that no process there can look into the child's
+    /// memory and descriptors through /proc, the parent hides before the fork and the child is born hidden.
     /// </summary>
     private static Label Fork(PlanContext context, NamespaceKind flags, (string Path, int Fd) pidJoin)
     {
@@ -43,6 +46,8 @@ internal static class ForkSteps
         b.Call(new Note("block signals"), SystemCall.RtSigprocmask, SetMask, all, saved, 8);
         if (pidJoin.Fd >= 0)
         {
+            b.ResultInto(context.Scratch, new Note("how visible is this process?"), SystemCall.Prctl, GetDumpable, 0, 0, 0);
+            b.Call(new Note("hide from other containers"), SystemCall.Prctl, SetDumpable, 0, 0, 0);
             b.Call(new Note("join pid namespace {0} for the fork", pidJoin.Path), SystemCall.Setns, pidJoin.Fd, (nint)NamespaceKind.Pid);
         }
 
@@ -53,6 +58,8 @@ internal static class ForkSteps
         if (pidJoin.Fd >= 0)
         {
             b.Call(new Note("return to the own pid namespace"), SystemCall.Setns, context.Inputs.OwnPidNamespaceFd, (nint)NamespaceKind.Pid);
+            b.Call(new Note("be as visible as before"), SystemCall.Prctl, SetDumpable, context.Scratch, 0, 0);
+            b.Ignore(Errno.EINVAL);
         }
 
         b.Call(new Note("restore signals"), SystemCall.RtSigprocmask, SetMask, saved, 0, 8);

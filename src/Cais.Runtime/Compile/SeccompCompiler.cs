@@ -124,6 +124,7 @@ internal static class SeccompCompiler
             wanted.Insert(0, Find(Architectures, NativeArchitecture)!.Value);
         }
 
+        var rules = LookUp(profile);
         var x32 = wanted.Exists(a => a.Architecture == SystemCallArchitecture.X32);
         program.LoadArchitecture();
         foreach (var (_, architecture, audit) in wanted)
@@ -140,7 +141,7 @@ internal static class SeccompCompiler
                 var plain = program.JumpUnlessAtLeast(X32Bit);
                 if (x32)
                 {
-                    WriteCalls(program, profile, defaultAction, SystemCallArchitecture.X32);
+                    WriteCalls(program, rules, defaultAction, SystemCallArchitecture.X32);
                 }
                 else
                 {
@@ -150,7 +151,7 @@ internal static class SeccompCompiler
                 program.Mark(plain);
             }
 
-            WriteCalls(program, profile, defaultAction, architecture);
+            WriteCalls(program, rules, defaultAction, architecture);
             program.Mark(next);
         }
 
@@ -158,28 +159,50 @@ internal static class SeccompCompiler
         program.Return(KillThread);
     }
 
-    private static void WriteCalls(BpfAssembler program, Seccomp profile, uint defaultAction, SystemCallArchitecture architecture)
+    /// <summary>A rule with its names looked up, once for all architectures.</summary>
+    private sealed record KnownRule(uint Action, IReadOnlyList<SeccompArgument>? Conditions, int[] Rows);
+
+    private static List<KnownRule> LookUp(Seccomp profile)
     {
-        var verdicts = new SortedDictionary<uint, Verdict>();
+        var rules = new List<KnownRule>(profile.Syscalls?.Count ?? 0);
         foreach (var rule in profile.Syscalls ?? [])
         {
-            var action = Action(rule.Action, rule.ErrnoRet);
-            foreach (var name in rule.Names)
+            var rows = new int[rule.Names.Count];
+            for (var i = 0; i < rows.Length; i++)
             {
-                var row = SystemCallTable.Find(name);
+                rows[i] = SystemCallTable.Find(rule.Names[i]);
+            }
+
+            rules.Add(new KnownRule(Action(rule.Action, rule.ErrnoRet), rule.Args, rows));
+        }
+
+        return rules;
+    }
+
+    private static void WriteCalls(BpfAssembler program, List<KnownRule> rules, uint defaultAction, SystemCallArchitecture architecture)
+    {
+        var verdicts = new VerdictTable();
+        foreach (var rule in rules)
+        {
+            Verdict? shared = null;
+            foreach (var row in rule.Rows)
+            {
                 var number = row < 0 ? -1 : SystemCallTable.Number(architecture, row);
                 if (number < 0)
                 {
                     continue;
                 }
 
-                var call = (uint)number | (architecture == SystemCallArchitecture.X32 ? X32Bit : 0);
-                if (!verdicts.TryGetValue(call, out var verdict))
+                ref var verdict = ref verdicts[(uint)number];
+                if (verdict is null && rule.Conditions is not { Count: > 0 })
                 {
-                    verdicts[call] = verdict = new Verdict(defaultAction);
+                    verdict = shared ??= Verdict.Always(rule.Action);
                 }
-
-                verdict.Add(action, rule.Args);
+                else
+                {
+                    verdict ??= new Verdict(defaultAction);
+                    verdict.Add(rule.Action, rule.Conditions);
+                }
             }
         }
 
@@ -190,11 +213,11 @@ internal static class SeccompCompiler
     /// All numbers from 0 up as ranges with one verdict each. Calls newer than any the profile knows get ENOSYS instead of EPERM: C
     /// libraries take the former as "not there, use the old way", the latter as a failure.
     /// </summary>
-    private static List<(uint From, Verdict Verdict)> Ranges(
-        SortedDictionary<uint, Verdict> verdicts, uint defaultAction, SystemCallArchitecture architecture)
+    private static List<(uint From, Verdict Verdict)> Ranges(VerdictTable verdicts, uint defaultAction, SystemCallArchitecture architecture)
     {
+        var mark = architecture == SystemCallArchitecture.X32 ? X32Bit : 0;
         var otherwise = new Verdict(defaultAction);
-        var ranges = new List<(uint From, Verdict Verdict)>();
+        var ranges = new List<(uint From, Verdict Verdict)>(128);
         void Add(uint from, Verdict verdict)
         {
             if (ranges.Count == 0 || !ranges[^1].Verdict.SameAs(verdict))
@@ -204,19 +227,20 @@ internal static class SeccompCompiler
         }
 
         uint next = 0;
-        foreach (var (number, verdict) in verdicts)
+        foreach (var (number, verdict) in verdicts.ToList())
         {
-            if (number > next)
+            var call = number | mark;
+            if (call > next)
             {
                 Add(next, otherwise);
             }
 
-            Add(number, verdict);
-            next = number + 1;
+            Add(call, verdict);
+            next = call + 1;
         }
 
         // ARM's private calls have numbers far above the ordinary ones.
-        var tailIsNew = defaultAction == (ErrnoAction | (uint)Errno.EPERM) && verdicts.Count > 0 && architecture != SystemCallArchitecture.Arm;
+        var tailIsNew = defaultAction == (ErrnoAction | (uint)Errno.EPERM) && next > 0 && architecture != SystemCallArchitecture.Arm;
         Add(next, tailIsNew ? new Verdict(ErrnoAction | (uint)Errno.ENOSYS) : otherwise);
         return ranges;
     }

@@ -9,8 +9,12 @@ namespace Cais.Runtime.Compile;
 internal sealed class Verdict(uint otherwise)
 {
     private uint? _always;
+    private List<(uint Action, IReadOnlyList<SeccompArgument> Conditions)>? _conditional;
 
-    public List<(uint Action, IReadOnlyList<SeccompArgument> Conditions)> Conditional { get; } = [];
+    /// <summary>Nothing can change it any more.</summary>
+    public static Verdict Always(uint action) => new(action) { _always = action };
+
+    public IReadOnlyList<(uint Action, IReadOnlyList<SeccompArgument> Conditions)> Conditional => _conditional is null ? [] : _conditional;
 
     /// <summary>When no condition holds.</summary>
     public uint Otherwise => _always ?? otherwise;
@@ -25,25 +29,27 @@ internal sealed class Verdict(uint otherwise)
         if (conditions is not { Count: > 0 })
         {
             _always = action;
-            Conditional.Clear();
+            _conditional = null;
             return;
         }
+
+        _conditional ??= [];
 
         // The same argument twice in one rule cannot be said in libseccomp; runtimes read it as one rule for each condition.
         if (HasRepeatedArgument(conditions))
         {
             foreach (var condition in conditions)
             {
-                Conditional.Add((action, [condition]));
+                _conditional.Add((action, [condition]));
             }
         }
         else
         {
-            Conditional.Add((action, conditions));
+            _conditional.Add((action, conditions));
         }
     }
 
-    public bool SameAs(Verdict other) => Conditional.Count == 0 && other.Conditional.Count == 0 && Otherwise == other.Otherwise;
+    public bool SameAs(Verdict other) => _conditional is null && other._conditional is null && Otherwise == other.Otherwise;
 
     private static bool HasRepeatedArgument(IReadOnlyList<SeccompArgument> conditions)
     {

@@ -44,14 +44,13 @@ internal static unsafe class Launcher
 
     private static int Fork(LaunchPlan plan, int reportFd)
     {
-        var libc = NativeLibrary.GetMainProgramHandle();
         var report = new FailureReport { Kind = (int)ReportKind.Failure };
         var frame = new Frame
         {
             Ops = plan.Ops,
             Registers = (nint*)plan.Registers,
-            Call = (delegate*<nint, nint, nint, nint, nint, nint, nint>)NativeLibrary.GetExport(libc, "syscall"),
-            Errno = ((delegate* unmanaged<int*>)NativeLibrary.GetExport(libc, "__errno_location"))(),
+            Call = LinkedCalls.SystemCall,
+            Errno = LinkedCalls.Errno,
             ReportFd = reportFd,
             Cleanup = plan.Cleanup,
             Report = &report,

@@ -59,7 +59,9 @@ internal static class StartCommand
         // Our own output is what containerd waits for and reads to its end: the shim must not have it.
         using var shim = ChildProcess.Start(new ChildCommand
         {
-            Program = Environment.ProcessPath ?? "/proc/self/exe",
+            // This program's own file, which has no path where it is a protected view.
+            Program = "/proc/self/exe",
+            Name = Environment.GetCommandLineArgs()[0],
             Arguments = arguments,
             Descriptors = [null, null, null, listener],
             NewSession = true,

@@ -100,7 +100,10 @@ public sealed class RunTests : IDisposable
     {
         var status = _bundle.Shell("cat /proc/self/status; ls /proc/self/fd");
         Assert.Contains("SigBlk:\t0000000000000000", status, StringComparison.Ordinal);
-        Assert.Contains("SigIgn:\t0000000000000000", status, StringComparison.Ordinal);
+
+        // .NET ignores SIGPIPE (13); what whoever starts the tests ignores is not the runtime's.
+        var ignored = status.Split('\n').Single(line => line.StartsWith("SigIgn:\t", StringComparison.Ordinal))[8..];
+        Assert.Equal(0, Convert.ToInt64(ignored, 16) & (1 << 12));
         Assert.EndsWith("\n0\n1\n2\n3", status, StringComparison.Ordinal); // 3 is the directory that ls itself has open.
     }
 
