@@ -76,30 +76,34 @@ PACKAGES
 install_packages || give_up "could not install the packages that the tests need"
 tests/debian-root.sh "$CAIS_TEST_CACHE" || give_up "could not make a Debian root file system"
 tests/forky-packages.sh "$CAIS_TEST_CACHE" >/dev/null || give_up "could not unpack buildx and compose"
-./build.sh || give_up "the build failed"
 # Release, as the programs are: what both need is compiled once. Compilers start once and serve all projects.
 UseSharedCompilation=true dotnet build Cais.slnx -c Release -v quiet -clp:ErrorsOnly -nologo || give_up "the tests do not build"
 dotnet build-server shutdown --vbcscompiler >/dev/null 2>&1
 dotnet format whitespace --folder --verify-no-changes --exclude artifacts || give_up "the code is not formatted: run dotnet format"
 
 mkdir -p "$results"
-for folder in tests/*.Tests; do
-  suite=${folder#tests/}
-  if [ $# -gt 0 ] && ! printf '%s\n' "$@" | grep -qx -e "$suite" -e "$(sed 's/^Cais\.//; s/\.Tests$//' <<<"$suite")"; then continue; fi
-  log=$results/$suite.log
-  started=$SECONDS
-  tests/isolate.sh dotnet exec "$folder/bin/Release/net10.0/$suite.dll" -noColor -noLogo >"$log" 2>&1
-  status=$?
+wanted() { # is this suite, or any, asked for?
+  [ ${#asked[@]} = 0 ] || printf '%s\n' "${asked[@]}" | grep -qx -e "$1" -e "$(sed 's/^Cais\.//; s/\.Tests$//' <<<"$1")"
+}
+run_suite() { # leaves a log, and beside it how it ended
+  local started=$SECONDS
+  tests/isolate.sh dotnet exec "tests/$1/bin/Release/net10.0/$1.dll" -noColor -noLogo >"$results/$1.log" 2>&1
+  echo "$? $((SECONDS - started))" >"$results/$1.end"
+}
+run_suites() { for suite in "$@"; do if wanted "$suite"; then run_suite "$suite"; fi; done; }
+count_suite() {
+  local suite=$1 log=$results/$1.log status seconds summary total errors fails skips leaks
+  read -r status seconds <"$results/$suite.end"
   summary=$(grep -oE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$log" | tail -1)
   if [ -z "$summary" ]; then
     tail -30 "$log"
     echo "$suite: did not run to its end (exit code $status)"
     failed=$((failed + 1))
-    continue
+    return
   fi
   read -r total errors fails skips <<<"$(grep -oE '[0-9]+' <<<"$summary" | paste -sd' ')"
   leaks=$(grep -c '^leak: ' "$log")
-  if [ $((errors + fails + leaks)) -gt 0 ] || [ $status -ne 0 ]; then
+  if [ $((errors + fails + leaks)) -gt 0 ] || [ "$status" -ne 0 ]; then
     grep -E -A 25 '^leak: |\[FAIL\]' "$log" | head -200
     # A crash of the runner, or a leak, is a failure of its own.
     [ $((errors + fails)) -gt 0 ] || failed=$((failed + 1))
@@ -109,8 +113,26 @@ for folder in tests/*.Tests; do
   passed=$((passed + total - fails - skips))
   failed=$((failed + errors + fails))
   skipped=$((skipped + skips))
-  echo "$suite: $((total - fails - skips)) passed, $((errors + fails)) failed, $skips skipped, $leaks leaks, $((SECONDS - started)) s"
+  echo "$suite: $((total - fails - skips)) passed, $((errors + fails)) failed, $skips skipped, $leaks leaks, $seconds s"
+}
+
+# Each suite has a machine of its own, as far as the kernel allows, so two run at a time. Those that need no program run while these are published.
+asked=("$@")
+all=() early=()
+for folder in tests/*.Tests; do
+  all+=("${folder#tests/}")
+  case ${folder#tests/} in
+    Cais.BuildKit.Tests | Cais.Daemon.Tests | Cais.EndToEnd.Tests | Cais.Runtime.Tests | Cais.Shim.Tests) ;;
+    *) early+=("${folder#tests/}") ;;
+  esac
 done
+rm -f "$results"/*.end
+run_suites "${early[@]}" &
+./build.sh || { wait; give_up "the build failed"; }
+run_suites Cais.EndToEnd.Tests Cais.Daemon.Tests Cais.BuildKit.Tests &
+run_suites Cais.Runtime.Tests Cais.Shim.Tests &
+wait
+for suite in "${all[@]}"; do if wanted "$suite"; then count_suite "$suite"; fi; done
 
 # Other people's engines with our runtime, ours with theirs: scripts that count by themselves (test/conformance/lib.sh).
 for peer in smoke containerd dockerd podman engine; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures how fast images come in: load, import and pull, by Cais, the newest Docker that Debian has (bench/peers.sh), podman and skopeo, in one run on
+# Measures how fast images come in and go out: load, import, pull and push, by Cais, the newest Docker that Debian has (bench/peers.sh), podman and skopeo, in one run on
 # one machine, with each engine's peak of resident memory.
 # Usage: bench/images.sh [RUNS]     RUNS of each, default 5; the median is shown. Needs root and the built programs (./build.sh).
 set -euo pipefail
@@ -74,7 +74,12 @@ log: { level: error, accesslog: { disabled: true } }
 storage: { filesystem: { rootdirectory: $work/registry } }
 http: { addr: 127.0.0.1:$port }
 YAML
-for ns in "$namespace" cais-peer; do nsenter --net="/run/netns/$ns" docker-registry serve "$work/registry.yml" >/dev/null 2>&1 & pids+=($!); done
+# A second one that is emptied before each push.
+empty=5001
+sed "s|$work/registry|$work/emptied|; s|:$port|:$empty|" "$work/registry.yml" >"$work/emptied.yml"
+for ns in "$namespace" cais-peer; do
+  for config in registry emptied; do nsenter --net="/run/netns/$ns" docker-registry serve "$work/$config.yml" >/dev/null 2>&1 & pids+=($!); done
+done
 in_ours() { nsenter --net="/run/netns/$namespace" "$@"; }
 until in_ours skopeo copy -q --dest-tls-verify=false "oci-archive:$work/gzip.tar:gzip" docker://127.0.0.1:$port/bench:gzip 2>/dev/null; do sleep 0.2; done
 
@@ -140,3 +145,20 @@ compare "pull from loopback" \
   "$(measure "" "$clean_p" nsenter --net="/run/netns/$namespace" $p pull -q --tls-verify=false 127.0.0.1:$port/bench:gzip)" \
   "$(measure "" "rm -rf $work/copied" nsenter --net="/run/netns/$namespace" skopeo copy -q --src-tls-verify=false docker://127.0.0.1:$port/bench:gzip "oci:$work/copied:1")" \
   "$(measure "$own" "$clean_c" $c pull -q 127.0.0.1:$port/bench:gzip)"
+
+# Pushes, each to a registry that has nothing. Docker compressed what it imported at once, Cais does when it is sent: so the two go together.
+to=127.0.0.1:$empty
+$d load -i "$work/gzip.tar" >/dev/null && $d tag bench:gzip $to/bench:gzip
+$c load -q -i "$work/gzip.tar" >/dev/null && $c tag bench:gzip $to/bench:gzip
+$p tag "$($p load -q -i "$work/gzip.tar" | sed "s/.*: //")" $to/bench:gzip
+compare "push, layers gzip" \
+  "$(measure "$docker_pids" "rm -rf $work/emptied" $d push -q $to/bench:gzip)" \
+  "$(measure "" "rm -rf $work/emptied" nsenter --net="/run/netns/$namespace" $p push -q --tls-verify=false $to/bench:gzip)" \
+  "$(measure "" "rm -rf $work/emptied" nsenter --net="/run/netns/$namespace" skopeo copy -q --dest-tls-verify=false "oci-archive:$work/gzip.tar:gzip" "docker://$to/bench:gzip")" \
+  "$(measure "$own" "rm -rf $work/emptied" $c push -q $to/bench:gzip)"
+import_and_push() { $1 import "$work/root.tar" $to/root:1 >/dev/null && $1 push -q $to/root:1; }
+compare "import and push of a root" \
+  "$(measure "$docker_pids" "rm -rf $work/emptied; $d rmi -f $to/root:1" import_and_push "$d")" \
+  "-" \
+  "-" \
+  "$(measure "$own" "rm -rf $work/emptied; $c rmi -f $to/root:1" import_and_push "$c")"

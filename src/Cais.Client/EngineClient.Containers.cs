@@ -65,7 +65,7 @@ public sealed partial class EngineClient
     public async Task<ContainerCreateResponse> CreateContainerAsync(
         ContainerCreateRequest container, string? name = null, string? platform = null, CancellationToken cancellationToken = default)
     {
-        var request = JsonRequest("POST", "/containers/create", container, ApiJson.Default.ContainerCreateRequest)
+        var request = JsonRequest("POST", "/containers/create", container, RequestJson.Default.ContainerCreateRequest)
             .With("name", name)
             .With("platform", platform);
         using var document = await GetDocumentAsync(request, cancellationToken).ConfigureAwait(false);
@@ -115,7 +115,7 @@ public sealed partial class EngineClient
     public Task<ContainerUpdateResponse> UpdateContainerAsync(
         string container, ContainerUpdateRequest update, CancellationToken cancellationToken = default) =>
         SendAsync(
-            JsonRequest("POST", $"/containers/{EngineRequest.Escape(container)}/update", update, ApiJson.Default.ContainerUpdateRequest),
+            JsonRequest("POST", $"/containers/{EngineRequest.Escape(container)}/update", update, RequestJson.Default.ContainerUpdateRequest),
             ApiJson.Default.ContainerUpdateResponse,
             cancellationToken);
 

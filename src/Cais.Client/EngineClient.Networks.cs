@@ -7,7 +7,7 @@ public sealed partial class EngineClient
 {
     public Task<NetworkCreateResponse> CreateNetworkAsync(NetworkCreateRequest network, CancellationToken cancellationToken = default) =>
         SendAsync(
-            JsonRequest("POST", "/networks/create", network, ApiJson.Default.NetworkCreateRequest),
+            JsonRequest("POST", "/networks/create", network, RequestJson.Default.NetworkCreateRequest),
             ApiJson.Default.NetworkCreateResponse,
             cancellationToken);
 
@@ -25,17 +25,17 @@ public sealed partial class EngineClient
 
     public Task ConnectNetworkAsync(string network, NetworkConnectRequest connect, CancellationToken cancellationToken = default) =>
         ExecuteAsync(
-            JsonRequest("POST", $"/networks/{EngineRequest.Escape(network)}/connect", connect, ApiJson.Default.NetworkConnectRequest),
+            JsonRequest("POST", $"/networks/{EngineRequest.Escape(network)}/connect", connect, RequestJson.Default.NetworkConnectRequest),
             cancellationToken);
 
     public Task DisconnectNetworkAsync(string network, NetworkDisconnectRequest disconnect, CancellationToken cancellationToken = default) =>
         ExecuteAsync(
-            JsonRequest("POST", $"/networks/{EngineRequest.Escape(network)}/disconnect", disconnect, ApiJson.Default.NetworkDisconnectRequest),
+            JsonRequest("POST", $"/networks/{EngineRequest.Escape(network)}/disconnect", disconnect, RequestJson.Default.NetworkDisconnectRequest),
             cancellationToken);
 
     public Task<VolumeInfo> CreateVolumeAsync(VolumeCreateRequest volume, CancellationToken cancellationToken = default) =>
         SendAsync(
-            JsonRequest("POST", "/volumes/create", volume, ApiJson.Default.VolumeCreateRequest), ApiJson.Default.VolumeInfo, cancellationToken);
+            JsonRequest("POST", "/volumes/create", volume, RequestJson.Default.VolumeCreateRequest), ApiJson.Default.VolumeInfo, cancellationToken);
 
     public Task<VolumeListResponse> ListVolumesAsync(string? filters = null, CancellationToken cancellationToken = default) =>
         SendAsync(new EngineRequest("GET", "/volumes").With("filters", filters), ApiJson.Default.VolumeListResponse, cancellationToken);

@@ -19,7 +19,7 @@ public sealed partial class EngineClient
 
     /// <summary>Checks registry credentials.</summary>
     public Task<AuthResponse> AuthenticateAsync(AuthConfig credentials, CancellationToken cancellationToken = default) =>
-        SendAsync(JsonRequest("POST", "/auth", credentials, ApiJson.Default.AuthConfig), ApiJson.Default.AuthResponse, cancellationToken);
+        SendAsync(JsonRequest("POST", "/auth", credentials, RequestJson.Default.AuthConfig), ApiJson.Default.AuthResponse, cancellationToken);
 
     /// <summary>What happens from now on, or between two times, as a <see cref="JsonStream"/>.</summary>
     public Task<EngineResponse> EventsAsync(

@@ -7,6 +7,7 @@ using Cais.Daemon.Http;
 using Cais.Daemon.Metrics;
 using Cais.Engine;
 using Cais.Engine.Logging;
+using Cais.Linux;
 
 namespace Cais.Daemon;
 
@@ -62,6 +63,25 @@ internal static class DaemonProgram
         }
     }
 
+    /// <summary>
+    /// A published port, a stream or a client is a descriptor: the usual limit of 1024 is for programs that use select(2). What was the limit stays that of
+    /// containers, some of which walk through all that they may have.
+    /// </summary>
+    private static DescriptorLimit TakeAllDescriptors(EngineLog log)
+    {
+        var given = DescriptorLimit.OfThisProcess();
+        try
+        {
+            (given with { Soft = given.Hard }).ApplyTo(0);
+        }
+        catch (LinuxException e)
+        {
+            log.Warn("the limit of open files stays as it is", ("limit", given.Soft), ("error", e.Message));
+        }
+
+        return given;
+    }
+
     private static async Task<int> Serve(DaemonSettings settings, DaemonOptions options, EngineLog log)
     {
         using var ending = new CancellationTokenSource();
@@ -69,6 +89,7 @@ internal static class DaemonProgram
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using var pidFile = PidFile.Claim(options.PidFile);
         log.Info("Starting up", ("version", Product.Version));
+        options = options with { Engine = options.Engine with { ContainerDescriptors = TakeAllDescriptors(log) } };
         var doors = Doors.Of(options, log);
         var engine = await CaisEngine.Open(options.Engine, options.Images, options.Networks, log, TimeProvider.System, ending.Token).ConfigureAwait(false);
         await using (engine.ConfigureAwait(false))

@@ -35,6 +35,7 @@ public sealed class CaisEngine : IAsyncDisposable
     private readonly ContainerStatistics _statistics;
     private readonly ExecService _execs;
     private readonly ContainerNetwork _networks;
+    private readonly ContainerLinks _links;
     private readonly ContainerStarter _starter;
     private readonly ContainerRemover _remover;
     private readonly HostMounts _hostMounts;
@@ -48,13 +49,14 @@ public sealed class CaisEngine : IAsyncDisposable
         _database = database;
         _networks = new ContainerNetwork(services);
         var mounts = new HostMounts(services);
-        _starter = new ContainerStarter(services, _networks, mounts);
+        _links = new ContainerLinks(services);
+        _starter = new ContainerStarter(services, _networks, _links, mounts);
         _hostMounts = mounts;
         _remover = new ContainerRemover(services);
-        _creator = new ContainerCreator(services);
+        _creator = new ContainerCreator(services, _links);
         _lifecycle = new ContainerLifecycle(services, _starter, _remover);
         _execs = new ExecService(services, _starter);
-        _describer = new ContainerDescriber(services, _networks, _execs);
+        _describer = new ContainerDescriber(services, _networks, _links, _execs);
         _lister = new ContainerLister(services, _networks);
         _streams = new ContainerStreams(services);
         _updater = new ContainerUpdater(services);
@@ -64,6 +66,7 @@ public sealed class CaisEngine : IAsyncDisposable
         _checkpoints = new ContainerCheckpoints(services);
         Builds = new BuildService(services, database);
         var health = new HealthMonitor(services, _execs);
+        services.Shims.Events.OutOfMemoryIn = id => _ = Task.Run(() => _lifecycle.OutOfMemory(id));
         _lifecycle.Started = health.Start;
         _lifecycle.Stopped = container =>
         {
@@ -86,6 +89,9 @@ public sealed class CaisEngine : IAsyncDisposable
     public PluginRegistry Plugins => _services.Plugins;
 
     public ImageStore Images => _services.Images;
+
+    /// <summary>Where libraries above the engine keep tables of their own.</summary>
+    public Database Database => _database;
 
     public HealthCounters HealthChecks => _services.HealthChecks;
 
@@ -219,6 +225,9 @@ public sealed class CaisEngine : IAsyncDisposable
     public Task Unpause(Container container) => _lifecycle.Unpause(container);
 
     public Task Remove(Container container, bool force, bool volumes) => _lifecycle.Remove(container, force, volumes);
+
+    /// <summary>Takes away a legacy link, by its name <c>parent/alias</c>; the containers stay.</summary>
+    public Task RemoveLink(string name) => _links.Remove(name);
 
     public Task Rename(Container container, string name) => _updater.Rename(container, name);
 

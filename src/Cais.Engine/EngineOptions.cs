@@ -1,5 +1,6 @@
 using Cais.Api;
 using Cais.Build.Cache;
+using Cais.Linux;
 
 namespace Cais.Engine;
 
@@ -39,6 +40,9 @@ public sealed record EngineOptions
 
     /// <summary>The shim program; null looks beside this program and then in PATH.</summary>
     public string? ShimPath { get; init; }
+
+    /// <summary>The limit of open files that shims, and with them containers, begin with; null for this process's own.</summary>
+    public DescriptorLimit? ContainerDescriptors { get; init; }
 
     /// <summary>Directory in the cgroup tree for containers that name none.</summary>
     public string CgroupParent { get; init; } = "/cais";
@@ -88,6 +92,12 @@ public sealed record EngineOptions
 
     /// <summary>When the build cache is made smaller by itself; null for never.</summary>
     public CacheLimits? BuilderGc { get; init; } = CacheLimits.Default;
+
+    /// <summary>How long a build stays in the builder's history in any case; null for the default.</summary>
+    public TimeSpan? BuildHistoryAge { get; init; }
+
+    /// <summary>How many builds stay in the builder's history in any case; null for the default.</summary>
+    public int? BuildHistoryEntries { get; init; }
 
     public bool LiveRestore { get; init; }
 

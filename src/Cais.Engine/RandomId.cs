@@ -1,4 +1,4 @@
-using System.Security.Cryptography;
+using Cais.Linux;
 
 namespace Cais.Engine;
 
@@ -10,7 +10,7 @@ internal static class RandomId
         Span<byte> bytes = stackalloc byte[32];
         while (true)
         {
-            RandomNumberGenerator.Fill(bytes);
+            RandomBytes.Fill(bytes);
             var id = Convert.ToHexStringLower(bytes);
 
             // The short form is a host name: one that reads as a number confuses resolvers.

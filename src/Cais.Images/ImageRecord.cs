@@ -44,6 +44,11 @@ public sealed record ImageRecord
     public Platform Platform => Config.Platform;
 }
 
+/// <summary>Where an image comes from, as far as this store has seen it happen.</summary>
+/// <param name="Repositories">Repositories that it was pulled from or pushed to, by their canonical names.</param>
+/// <param name="Builds">Builds that made it, by their identifiers (empty for those without), with the time, last one first.</param>
+public sealed record ImageOrigins(IReadOnlyList<string> Repositories, IReadOnlyList<(string Reference, DateTimeOffset At)> Builds);
+
 /// <summary>One manifest of an image, here or only known of.</summary>
 public sealed record ImageManifestRecord(Descriptor Descriptor, bool IsAvailable, bool IsAttestation, Platform? Platform, long ContentSize, long UnpackedSize);
 

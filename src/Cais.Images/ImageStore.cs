@@ -27,6 +27,7 @@ public sealed class ImageStore : IAsyncDisposable
         Content = new ContentStore(root, database, options.Time);
         Leases = new Leases();
         Layers = new LayerStore(root, database, Leases, options.Time);
+        Compressor = new LayerCompressor(Content, Layers);
         Documents = new Documents(Content, database);
         Catalog = new ImageCatalog(database, Documents, Content, Layers, Leases, options.Time);
         Snapshots = new SnapshotStore(this);
@@ -55,6 +56,8 @@ public sealed class ImageStore : IAsyncDisposable
     internal Leases Leases { get; }
 
     internal LayerStore Layers { get; }
+
+    internal LayerCompressor Compressor { get; }
 
     internal Documents Documents { get; }
 
@@ -106,6 +109,9 @@ public sealed class ImageStore : IAsyncDisposable
             return new ImageManifestRecord(m, isHere, m.Annotation(Annotations.DockerReferenceType) is not null, platform, content, unpacked);
         })];
     }
+
+    /// <summary>Where an image comes from; nothing that a name can change.</summary>
+    public ImageOrigins Origins(Digest image) => new(Catalog.SourcesOf(image), Catalog.BuildsOf(image));
 
     /// <summary>Gives an image a name (<c>latest</c> if it has no tag). An image that had the name before loses it.</summary>
     public void Tag(Digest image, Reference name)

@@ -80,6 +80,9 @@ public sealed record PushOptions
     /// <summary>Push this platform's manifest alone; null for all that the name points to and that is here.</summary>
     public Platform? Platform { get; init; }
 
+    /// <summary>Send layers that were made here uncompressed, as they are stored.</summary>
+    public bool AsStored { get; init; }
+
     public RegistryCredentials? Credentials { get; init; }
 }
 

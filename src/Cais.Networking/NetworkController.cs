@@ -1,10 +1,10 @@
 using System.Collections.Frozen;
 using System.Globalization;
 using System.Net;
-using System.Security.Cryptography;
 using Cais.Linux;
 using Cais.Linux.Netlink;
 using Cais.Networking.Addresses;
+using Cais.Networking.Dns;
 using Cais.Networking.Drivers;
 using Cais.Networking.Firewall;
 using Cais.Networking.Kernel;
@@ -26,44 +26,38 @@ namespace Cais.Networking;
 public sealed class NetworkController : IAsyncDisposable
 {
     private const int SpareNamespaces = 2;
-    private readonly string _namespaceDirectory;
-    private readonly string _runDirectory;
-    private readonly NetworkStore _store;
     private readonly NetworkTable _networks = new();
+    private readonly PeerNames _peerNames;
     private readonly HostKernel _host;
     private readonly HostKernel _background;
     private readonly NamespacePool _pool;
-    private readonly FirewallKeeper _firewall;
     private readonly SandboxManager _sandboxes;
-    private readonly NetworkFactory _factory;
+    private readonly NetworkLifecycle _lifecycle;
+    private readonly Reconciler _reconciler;
     private readonly RemoteNetworks _remote;
     private readonly RemoteDriver _remoteDriver;
     private readonly FrozenDictionary<string, INetworkDriver> _drivers;
-    private ChangeWatcher? _watcher;
-    private int _repairing;
     private bool _disposed;
 
     private NetworkController(NetworkStore store, string runDirectory, NetworkOptions options, HostKernel host, HostKernel background, PluginRegistry? plugins)
     {
         Options = options;
-        _store = store;
         _host = host;
         _background = background;
-        _runDirectory = runDirectory;
-        _namespaceDirectory = Path.Combine(runDirectory, "netns");
-        _pool = new NamespacePool(background.Thread, _namespaceDirectory, SpareNamespaces);
-        _firewall = new FirewallKeeper(host, options);
+        _pool = new NamespacePool(background.Thread, Path.Combine(runDirectory, "netns"), SpareNamespaces);
+        var firewall = new FirewallKeeper(host, options);
+        _peerNames = new PeerNames(_networks, host.Thread.OpenSocket);
         var bridge = new BridgeDriver(host, routeLoopback: options.UserlandProxy != true);
         _drivers = new Dictionary<string, INetworkDriver>
         {
             ["bridge"] = bridge,
             ["macvlan"] = new UpperDriver(host, "macvlan"),
             ["ipvlan"] = new UpperDriver(host, "ipvlan"),
-            ["overlay"] = new OverlayDriver(host, bridge),
+            ["overlay"] = new OverlayDriver(host, bridge, _peerNames),
         }.ToFrozenDictionary();
         _remoteDriver = new RemoteDriver(host);
         _remote = new RemoteNetworks(plugins, store, _networks, job => Run(job, CancellationToken.None));
-        _factory = new NetworkFactory(new SubnetPools(options.DefaultAddressPools), UniqueLocal(store));
+        var factory = new NetworkFactory(new SubnetPools(options.DefaultAddressPools), UniqueLocal(store));
         var ports = new PortAllocator(HeldPort.Bind, host.Thread.Run(EphemeralPorts).GetAwaiter().GetResult());
         _sandboxes = new SandboxManager(
             host,
@@ -71,10 +65,13 @@ public sealed class NetworkController : IAsyncDisposable
             _pool,
             store,
             _networks,
-            _firewall,
+            firewall,
             ports,
             DriverOf,
+            _peerNames,
             options);
+        _lifecycle = new NetworkLifecycle(host, store, _networks, factory, firewall, DriverOf, options);
+        _reconciler = new Reconciler(host, store, _networks, factory, _lifecycle, firewall, _sandboxes, _pool, DriverOf, options, runDirectory);
     }
 
     /// <summary>The daemon settings it runs with.</summary>
@@ -111,7 +108,7 @@ public sealed class NetworkController : IAsyncDisposable
     /// <exception cref="NetworkException">The kernel refuses, or the default bridge cannot be.</exception>
     public async Task StartAsync(IReadOnlyCollection<string> containers, CancellationToken cancellationToken)
     {
-        await Run(() => Start(containers), cancellationToken).ConfigureAwait(false);
+        await Run(() => _reconciler.Start(containers), cancellationToken).ConfigureAwait(false);
         var held = _sandboxes.All.SelectMany(r => r.Sandbox.Endpoints).Select(e => e.Id).ToHashSet();
 
         // Plugins may start after the daemon, or never: nobody waits for them.
@@ -143,14 +140,14 @@ public sealed class NetworkController : IAsyncDisposable
         spec = NetworkFactory.Resolve(spec, _networks.List());
         if (!RemoteNetworks.Concerns(spec))
         {
-            return await Run(() => CreateNetwork(spec, []), cancellationToken).ConfigureAwait(false);
+            return await Run(() => _lifecycle.Create(spec, []), cancellationToken).ConfigureAwait(false);
         }
 
         var (filled, pools) = await _remote.RequestPoolsAsync(spec, cancellationToken).ConfigureAwait(false);
         Network? network = null;
         try
         {
-            network = await Run(() => CreateNetwork(filled, pools), cancellationToken).ConfigureAwait(false);
+            network = await Run(() => _lifecycle.Create(filled, pools), cancellationToken).ConfigureAwait(false);
             await _remote.CreateNetworkAsync(network, cancellationToken).ConfigureAwait(false);
             return network;
         }
@@ -158,7 +155,7 @@ public sealed class NetworkController : IAsyncDisposable
         {
             if (network is not null)
             {
-                await Run(() => RemoveNetwork(network.Id), CancellationToken.None).ConfigureAwait(false);
+                await Run(() => _lifecycle.Remove(network.Id), CancellationToken.None).ConfigureAwait(false);
             }
 
             await _remote.ReleasePoolsAsync(filled, pools).ConfigureAwait(false);
@@ -173,11 +170,11 @@ public sealed class NetworkController : IAsyncDisposable
         var network = Get(nameOrId);
         if (RemoteNetworks.Concerns(network.Spec))
         {
-            await Run(() => CheckRemovable(_networks.Get(network.Id)), cancellationToken).ConfigureAwait(false);
+            await Run(() => _lifecycle.CheckRemovable(_networks.Get(network.Id)), cancellationToken).ConfigureAwait(false);
             await _remote.DeleteNetworkAsync(network).ConfigureAwait(false);
         }
 
-        await Run(() => RemoveNetwork(network.Id), cancellationToken).ConfigureAwait(false);
+        await Run(() => _lifecycle.Remove(network.Id), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -190,6 +187,23 @@ public sealed class NetworkController : IAsyncDisposable
         _remote.Concerns(spec.Endpoints)
             ? await CreateRemoteSandbox(spec, cancellationToken).ConfigureAwait(false)
             : await Run(() => _sandboxes.Create(spec), cancellationToken).ConfigureAwait(false);
+
+    /// <summary>
+    /// The same, but answers as soon as it is known what the sandbox will be: whoever needs its namespace's path and addresses, and not yet its
+    /// network, goes on while the kernel is told. <see cref="SandboxStart.Built"/> fails as this would have, and then nothing is kept either.
+    /// </summary>
+    public async Task<SandboxStart> BeginSandboxAsync(SandboxSpec spec, CancellationToken cancellationToken)
+    {
+        if (_remote.Concerns(spec.Endpoints))
+        {
+            return new SandboxStart(await CreateRemoteSandbox(spec, cancellationToken).ConfigureAwait(false), Task.CompletedTask);
+        }
+
+        var allocated = new TaskCompletionSource<Sandbox>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var built = Run(() => _sandboxes.Create(spec, allocated: sandbox => allocated.SetResult(sandbox)), cancellationToken);
+        await Task.WhenAny(allocated.Task, built).ConfigureAwait(false);
+        return new SandboxStart(allocated.Task.IsCompleted ? allocated.Task.Result : await built.ConfigureAwait(false), built);
+    }
 
     /// <summary>
     /// Frees addresses and ports at once and drops the last reference to the namespace; the kernel takes it down in the background.
@@ -268,11 +282,12 @@ public sealed class NetworkController : IAsyncDisposable
         if (!_disposed)
         {
             _disposed = true;
-            _watcher?.Dispose();
+            _reconciler.Dispose();
             _host.Dispose();
             _background.Dispose();
             _pool.Dispose();
             _sandboxes.Dispose();
+            _peerNames.Dispose();
         }
 
         return ValueTask.CompletedTask;
@@ -293,7 +308,7 @@ public sealed class NetworkController : IAsyncDisposable
     /// <summary>This machine's own IPv6 prefix (RFC 4193): 40 random bits, chosen once.</summary>
     private static IPNetwork UniqueLocal(NetworkStore store)
     {
-        var text = store.Setting("unique-local", () => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(5)));
+        var text = store.Setting("unique-local", () => RandomBytes.Hex(5));
         var bytes = new byte[16];
         bytes[0] = 0xfd;
         Convert.FromHexString(text).CopyTo(bytes, 1);
@@ -313,9 +328,10 @@ public sealed class NetworkController : IAsyncDisposable
         return Find("bridge") is { } bridge ? [.. bridge.Spec.Ipam.Select(p => p.Gateway).OfType<IPAddress>()] : [];
     }
 
-    private IEnumerable<(string Name, IPAddress Address)> LinkLines(string name, string containerId) =>
+    /// <summary>A linked container by its alias, and by its own names beside it.</summary>
+    private IEnumerable<(string Name, IPAddress Address)> LinkLines(string alias, string containerId) =>
         _sandboxes.Find(containerId) is { } other && other.Sandbox.Endpoints.FirstOrDefault(e => e.NetworkName == "bridge")?.IPv4Address is { } address
-            ? [(name, address)]
+            ? [(string.Join(' ', new[] { alias, other.Spec.Hostname, other.Spec.ContainerName }.Where(n => !string.IsNullOrEmpty(n)).Distinct()), address)]
             : [];
 
     private Task<T> Run<T>(Func<T> job, CancellationToken cancellationToken)
@@ -342,112 +358,6 @@ public sealed class NetworkController : IAsyncDisposable
             return true;
         },
         cancellationToken);
-
-    private void Start(IReadOnlyCollection<string> containers)
-    {
-        Directory.CreateDirectory(_namespaceDirectory);
-        _sandboxes.Prepare();
-        foreach (var network in _store.Networks())
-        {
-            _networks.Set(new NetworkState(network));
-        }
-
-        AddBuiltIn("host", "host");
-        AddBuiltIn("none", "null");
-        var held = containers.ToHashSet();
-        var (kept, gone) = Split(_store.Sandboxes(), r => held.Contains(r.Sandbox.ContainerId));
-        EnableForwarding();
-        EnsureDefaultBridge(kept);
-        EnsureNetworks();
-
-        foreach (var record in kept)
-        {
-            if (!_sandboxes.Restore(record))
-            {
-                gone.Add(record);
-            }
-        }
-
-        Clear(gone);
-        var links = _host.Route.Links().ToDictionary(l => l.Name);
-        foreach (var record in _sandboxes.All)
-        {
-            _sandboxes.Mend(record, links);
-        }
-
-        _firewall.Restore(_networks.States().Select(s => s.FirewallNetwork).OfType<FirewallNetwork>(), _sandboxes.AllPublished());
-        _firewall.Rebuild();
-
-        _watcher = ChangeWatcher.Start(OnChange);
-        _pool.Fill();
-    }
-
-    /// <summary>On the watcher's thread: decides whether an event means that something of ours is gone.</summary>
-    private void OnChange(NetworkEvent kind, string name, string? chain, uint portId)
-    {
-        var ours = kind switch
-        {
-            NetworkEvent.LinkDeleted => _networks.List().Any(n => n.BridgeName == name) || _sandboxes.HasInterface(name),
-            NetworkEvent.FilterReduced => name == FirewallTable.Name && portId != _host.Filter.PortId &&
-                chain is not (FirewallTable.UserPublished or FirewallTable.UserForward),
-            _ => true,
-        };
-
-        // A deletion comes as a flood of events; one repair answers all that came before it.
-        if (ours && Interlocked.Exchange(ref _repairing, 1) == 0)
-        {
-            try
-            {
-                _ = _host.Thread.Run(Repair);
-            }
-            catch (ObjectDisposedException)
-            {
-                // The next start repairs.
-            }
-        }
-    }
-
-    /// <summary>Puts back what somebody deleted. What cannot be put back now is for the next change or start.</summary>
-    private void Repair()
-    {
-        Volatile.Write(ref _repairing, 0);
-        EnsureNetworks();
-
-        var links = _host.Route.Links().ToDictionary(l => l.Name);
-        foreach (var record in _sandboxes.All)
-        {
-            _sandboxes.Mend(record, links);
-        }
-
-        _firewall.Rebuild();
-    }
-
-    /// <summary>
-    /// A network that cannot be made now (its parent interface or its peers are not there yet, perhaps) keeps neither the daemon nor other
-    /// networks from starting: it is tried again when a container joins. Without its default bridge there is no sense in a daemon.
-    /// </summary>
-    private void EnsureNetworks()
-    {
-        foreach (var state in _networks.States())
-        {
-            try
-            {
-                DriverOf(state.Network)?.Ensure(state);
-                state.NeedsRepair = false;
-            }
-            catch (Exception e) when (!state.Network.IsBuiltIn && e is NetworkException or LinuxException)
-            {
-                _host.Batch.Clear();
-                state.NeedsRepair = true;
-            }
-        }
-    }
-
-    private static (List<T> Yes, List<T> No) Split<T>(IEnumerable<T> items, Func<T, bool> test)
-    {
-        var groups = items.ToLookup(test);
-        return ([.. groups[true]], [.. groups[false]]);
-    }
 
     private INetworkDriver? DriverOf(Network network) =>
         _drivers.GetValueOrDefault(network.Driver) ?? (RemoteNetworks.IsRemoteDriver(network.Driver) ? _remoteDriver : null);
@@ -490,192 +400,5 @@ public sealed class NetworkController : IAsyncDisposable
 
             throw;
         }
-    }
-
-    private void AddBuiltIn(string name, string driver)
-    {
-        if (!_networks.TryGet(name, out _))
-        {
-            var network = new Network
-            {
-                Id = NetworkFactory.NewId(),
-                Created = DateTimeOffset.UtcNow,
-                Spec = new NetworkSpec { Name = name, Driver = driver },
-            };
-            _store.Save(network);
-            _networks.Set(new NetworkState(network));
-        }
-    }
-
-    private void EnsureDefaultBridge(List<SandboxRecord> running)
-    {
-        var present = _networks.TryGet("bridge", out var state) ? state.Network : null;
-        if (Options.BridgeName == "none")
-        {
-            if (present is not null)
-            {
-                _store.DeleteNetwork(present.Id);
-                _networks.Remove(present.Id);
-            }
-
-            return;
-        }
-
-        var link = _host.Route.FindLink(Options.BridgeName);
-        var addresses = link is null ? [] : _host.Route.Addresses().Where(a => a.Index == link.Index).ToList();
-        var network = DefaultBridge.Describe(Options, present, addresses, choose: family => _factory.Choose(family, _networks.List(), HostRoutes(Options.BridgeName)));
-
-        // Running containers keep their addresses: then the bridge keeps its own too, until the last of them stops.
-        if (present is not null && running.Any(r => r.Sandbox.Endpoints.Any(e => e.NetworkId == present.Id)))
-        {
-            network = network with { Spec = network.Spec with { Ipam = present.Spec.Ipam } };
-        }
-
-        _store.Save(network);
-        _networks.Set(new NetworkState(network));
-    }
-
-    /// <summary>Subnets that the host reaches by itself, but for those behind its own bridges.</summary>
-    private List<IPNetwork> HostRoutes(string? except = null)
-    {
-        var ours = _networks.List().Select(n => n.BridgeName).OfType<string>().Append(except).ToHashSet();
-        var indexes = _host.Route.Links().Where(l => ours.Contains(l.Name)).Select(l => l.Index).ToHashSet();
-        return [.. _host.Route.Routes().Where(r => r.Destination.PrefixLength > 0 && !indexes.Contains(r.Index)).Select(r => r.Destination)];
-    }
-
-    private void EnableForwarding()
-    {
-        if (!Options.IpForward)
-        {
-            return;
-        }
-
-        // Whether it was we who opened the machine for forwarding must outlive this process, as the setting does.
-        var marker = Path.Combine(_runDirectory, "forwarding-enabled");
-        if (Sysctl.Read("ipv4/ip_forward") == "0")
-        {
-            File.WriteAllText(marker, "");
-            Sysctl.Write("ipv4/ip_forward", "1");
-        }
-
-        if (Options.IPv6 || _networks.List().Any(n => n.Spec.EnableIPv6))
-        {
-            Sysctl.Write("ipv6/conf/all/forwarding", "1");
-        }
-
-        _firewall.GuardForwarding = !Options.IpForwardNoDrop && File.Exists(marker);
-    }
-
-    /// <summary>Clears away sandboxes whose containers are gone, and namespaces that nobody knows (a crash behind the row's deletion).</summary>
-    private void Clear(List<SandboxRecord> gone)
-    {
-        var links = _host.Route.Links().Select(l => l.Name).ToHashSet();
-        foreach (var record in gone)
-        {
-            foreach (var endpoint in record.Sandbox.Endpoints)
-            {
-                if (endpoint.HostInterfaceName is { } name && links.Contains(name) && _networks.TryGet(endpoint.NetworkId, out var state))
-                {
-                    DriverOf(state.Network)?.Leave(endpoint, _host.Route);
-                }
-            }
-
-            _store.DeleteSandbox(record.Sandbox.ContainerId);
-        }
-
-        var known = _sandboxes.All.Select(r => r.Sandbox.NamespacePath).ToHashSet();
-        foreach (var path in Directory.EnumerateFiles(_namespaceDirectory).Where(path => !known.Contains(path)))
-        {
-            NetworkNamespace.Unbind(path);
-        }
-    }
-
-    private Network CreateNetwork(NetworkSpec spec, IReadOnlyList<RemotePool> pools)
-    {
-        if (spec.Driver is "host" or "null" or "none" && !spec.ConfigOnly)
-        {
-            throw new NetworkException(NetworkError.Forbidden, $"only one instance of \"{spec.Driver}\" network is allowed");
-        }
-
-        var network = _factory.Create(spec, _networks.List(), HostRoutes(), Options.DefaultNetworkOptions.GetValueOrDefault(spec.Driver));
-        network = network with { RemotePools = pools.Count > 0 ? pools : null };
-        if (DriverOf(network) is not { } driver)
-        {
-            // A network of settings alone: the kernel has nothing of it.
-            var settings = new NetworkState(network);
-            _store.Save(network);
-            _networks.Set(settings);
-            return network;
-        }
-
-        network = network with { OwnsBridge = driver.HostInterface(network) is { Length: > 0 } name && _host.Route.FindLink(name) is null };
-        var state = new NetworkState(network);
-        _store.Save(network);
-        try
-        {
-            driver.Ensure(state);
-            if (network.Spec.EnableIPv6 && Options.IpForward)
-            {
-                Sysctl.Write("ipv6/conf/all/forwarding", "1");
-            }
-
-            if (state.FirewallNetwork is { } filter)
-            {
-                _firewall.Add(filter);
-            }
-        }
-        catch
-        {
-            _store.DeleteNetwork(network.Id);
-            if (network.OwnsBridge)
-            {
-                driver.Remove(state);
-            }
-
-            throw;
-        }
-
-        _networks.Set(state);
-        return network;
-    }
-
-    private void CheckRemovable(NetworkState state)
-    {
-        var network = state.Network;
-        if (network.Spec.ConfigOnly && _networks.List().FirstOrDefault(n => n.Spec.ConfigFrom == network.Name) is { } dependent)
-        {
-            throw new NetworkException(NetworkError.Forbidden, $"configuration network \"{network.Name}\" is in use by network \"{dependent.Name}\"");
-        }
-
-        if (network.IsBuiltIn)
-        {
-            throw new NetworkException(NetworkError.Forbidden, $"{network.Name} is a pre-defined network and cannot be removed");
-        }
-
-        if (state.Endpoints.Count > 0)
-        {
-            var users = string.Join(", ", state.Endpoints.Values.Select(e => $"name:\"{e.ContainerName}\" id:\"{e.Id[..12]}\""));
-            throw new NetworkException(NetworkError.Forbidden, $"error while removing network: network {network.Name} has active endpoints ({users})");
-        }
-
-    }
-
-    private void RemoveNetwork(string nameOrId)
-    {
-        var state = _networks.Get(nameOrId);
-        var network = state.Network;
-        CheckRemovable(state);
-        if (state.FirewallNetwork is { } filter)
-        {
-            _firewall.Remove(filter);
-        }
-
-        if (network.OwnsBridge)
-        {
-            DriverOf(network)?.Remove(state);
-        }
-
-        _store.DeleteNetwork(network.Id);
-        _networks.Remove(network.Id);
     }
 }

@@ -44,4 +44,17 @@ internal static class Background
         work();
         return true;
     });
+
+    /// <summary>The same without a thread, for work that takes less time than the start of one.</summary>
+    public static Task<T> Inline<T>(Func<T> work)
+    {
+        try
+        {
+            return Task.FromResult(work());
+        }
+        catch (Exception e)
+        {
+            return Task.FromException<T>(e);
+        }
+    }
 }

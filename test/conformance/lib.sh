@@ -9,7 +9,7 @@ if [ -z "${CAIS_CONFORMANCE-}" ]; then
   CAIS_CONFORMANCE=1 exec "$project/tests/isolate.sh" "$0" "$@"
 fi
 
-suite=$(basename "$0" .sh)
+suite=${suite:-$(basename "$0" .sh)}
 passed=0 failed=0 skipped=0
 work=$CAIS_TEST_DISK/$suite
 rootfs=$work/rootfs

@@ -215,6 +215,16 @@ public sealed class BuildxTests(EngineFixture fixture) : IClassFixture<EngineFix
         var history = (await _buildx.Docker("buildx", "history", "ls", "--format", "json")).Succeeded();
         var reference = JsonDocument.Parse(history.Lines[0]).RootElement.GetProperty("ref").GetString()!;
         Assert.Contains("echo history", (await _buildx.Docker("buildx", "history", "logs", reference.Split('/')[^1])).Succeeded() is { } logs ? logs.Output + logs.Error : "", StringComparison.Ordinal);
+
+        // What was built is known whatever became of the daemon.
+        await fixture.Engine.Crash();
+        await fixture.Engine.StartDaemon();
+        Assert.Contains("echo history", (await _buildx.Docker("buildx", "history", "logs", reference.Split('/')[^1])).Succeeded() is { } again ? again.Output + again.Error : "", StringComparison.Ordinal);
+        var inspected = (await _buildx.Docker("buildx", "history", "inspect", reference.Split('/')[^1])).Succeeded().Output;
+        Assert.Contains("docker.io/library/busybox", inspected, StringComparison.Ordinal);
+        Assert.Contains("https://slsa.dev/provenance", inspected, StringComparison.Ordinal);
+        (await _buildx.Docker("buildx", "history", "rm", reference.Split('/')[^1])).Succeeded();
+        Assert.DoesNotContain(reference, (await _buildx.Docker("buildx", "history", "ls", "--format", "json")).Succeeded().Output, StringComparison.Ordinal);
         (await _buildx.Docker("buildx", "prune", "-af")).Succeeded();
         Assert.DoesNotContain("RUN echo history", (await _buildx.Docker("buildx", "du", "--verbose")).Succeeded().Output, StringComparison.Ordinal);
     }
@@ -267,6 +277,54 @@ public sealed class BuildxTests(EngineFixture fixture) : IClassFixture<EngineFix
         Assert.NotEmpty(Directory.EnumerateFiles(_buildx["layout/blobs/sha256"]));
         _buildx.Write("Dockerfile", "FROM base\nRUN test \"$(cat /c)\" = travelled\n");
         await _buildx.Build("--build-context", $"base=oci-layout://{_buildx["layout"]}");
+    }
+
+    [Fact]
+    public async Task Statements_go_with_what_is_pushed_and_with_what_stays_here()
+    {
+        await using var registry = await Registry.Start();
+        var name = $"{registry.Address}/stated:1";
+        _buildx.Write("Dockerfile", "FROM busybox\nARG WHO\nCOPY status /var/lib/dpkg/status\n");
+        _buildx.Write("status", "Package: thing\nStatus: install ok installed\nVersion: 1.2-3\nArchitecture: amd64\n\n");
+        await _buildx.Build("--sbom=true", "--provenance=mode=max", "--build-arg", "WHO=me", "-t", name, "--output", "type=image,push=true");
+        var pushed = (await _buildx.Docker("buildx", "imagetools", "inspect", name, "--format", "{{json .Provenance.SLSA.invocation.parameters.args}} {{json .SBOM.SPDX}}")).Succeeded().Output;
+        Assert.Contains("\"build-arg:WHO\":\"me\"", pushed, StringComparison.Ordinal);
+        Assert.Contains("pkg:deb/thing@1.2-3", pushed, StringComparison.Ordinal);
+        var index = (await _buildx.Docker("buildx", "imagetools", "inspect", "--raw", name)).Succeeded().Output;
+        Assert.Contains("attestation-manifest", index, StringComparison.Ordinal);
+        var here = JsonDocument.Parse((await _buildx.Docker("image", "inspect", "--format", "{{json .Descriptor}}", name)).Succeeded().Output).RootElement;
+        Assert.Contains("index", here.GetProperty("mediaType").GetString()!, StringComparison.Ordinal);
+        Assert.Equal("", (await _buildx.Docker("run", "--rm", name, "true")).Succeeded().Text);
+    }
+
+    [Fact]
+    public async Task One_build_goes_to_several_places()
+    {
+        _buildx.Write("Dockerfile", "FROM busybox\nRUN echo once > /f\n");
+        await _buildx.Build(
+            "-t", "bx-several", "--output", "type=image", "--output", $"type=oci,dest={_buildx["oci.tar"]}", "--output", $"type=tar,dest={_buildx["plain.tar"]}", "--output", $"type=local,dest={_buildx["out"]}");
+        Assert.Equal("once", (await _buildx.Docker("run", "--rm", "bx-several", "cat", "/f")).Succeeded().Text);
+        Assert.Equal("once\n", File.ReadAllText(_buildx["out/f"]));
+        Assert.Contains("index.json", (await Command.Run("tar", ["-tf", _buildx["oci.tar"]])).Succeeded().Output, StringComparison.Ordinal);
+        Assert.Contains("bin/busybox", (await Command.Run("tar", ["-tf", _buildx["plain.tar"]])).Succeeded().Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_same_sources_give_the_same_bits_whenever_they_are_built()
+    {
+        _buildx.Write("Dockerfile", "FROM busybox\nRUN mkdir /d && echo made > /d/file && ln -s file /d/link\nCOPY f /f\n");
+        _buildx.Write("f", "f");
+        var made = new List<byte[]>();
+        foreach (var name in new[] { "one", "two" })
+        {
+            (await _buildx.Docker("buildx", "prune", "-af")).Succeeded();
+            File.SetLastWriteTimeUtc(Path.Combine(_buildx.Context, "f"), DateTime.UtcNow.AddMinutes(made.Count));
+            await _buildx.Build(
+                "--build-arg", "SOURCE_DATE_EPOCH=1700000000", "--sbom=true", "--provenance=true", "--output", $"type=oci,rewrite-timestamp=true,dest={_buildx[name]}");
+            made.Add(System.Security.Cryptography.SHA256.HashData(await File.ReadAllBytesAsync(_buildx[name], TestContext.Current.CancellationToken)));
+        }
+
+        Assert.Equal(made[0], made[1]);
     }
 
     [Fact]

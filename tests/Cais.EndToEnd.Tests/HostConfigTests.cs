@@ -105,6 +105,20 @@ public sealed class HostConfigTests(EngineFixture fixture) : IClassFixture<Engin
     }
 
     [Fact]
+    public async Task Running_out_of_memory_is_told_at_once_of_a_container_that_goes_on()
+    {
+        var engine = _engine;
+        (await engine.Docker("run", "-d", "--name", "survivor", "-m", "8m", "--memory-swap", "8m", "busybox", "sh", "-c", "tail /dev/zero; echo survived; exec sleep 300")).Succeeded();
+        await Eventually.Holds(async () => (await engine.Docker("logs", "survivor")).Text == "survived", "one process was killed, the other goes on");
+        await Eventually.Holds(
+            async () => (await engine.Docker("events", "--since", "10m", "--until", "0s", "--filter", "container=survivor", "--filter", "event=oom", "--format", "{{.Action}}")).Text == "oom",
+            "an event tells it");
+        await Eventually.Holds(async () => (await engine.Docker("inspect", "-f", "{{.State.OOMKilled}} {{.State.Status}}", "survivor")).Text == "true running", "the state tells it");
+        (await engine.Docker("rm", "-f", "survivor")).Succeeded();
+        Assert.Equal("oom", (await engine.Docker("events", "--since", "10m", "--until", "0s", "--filter", "container=survivor", "--filter", "event=oom", "--format", "{{.Action}}")).Text);
+    }
+
+    [Fact]
     public async Task Another_runtime_and_another_shim_run_containers_too()
     {
         Assert.Equal("by path", (await _engine.Docker("run", "--rm", "--runtime", Path.Combine(Programs.Directory, "containerd-shim-cais-v2"), "busybox", "echo", "by path")).Succeeded().Text);

@@ -40,9 +40,17 @@ public sealed record ContainerConfig
     public IReadOnlyList<string>? Env { get; init; }
 
     /// <summary>Command to run specified as a string or an array of strings.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
-    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    [JsonIgnore]
     public IReadOnlyList<string>? Cmd { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Cmd")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    internal StringOrList? CmdJson
+    {
+        get => StringOrList.Of(Cmd);
+        init => Cmd = value?.Values;
+    }
 
     public HealthConfig? Healthcheck { get; init; }
 
@@ -59,9 +67,17 @@ public sealed record ContainerConfig
     public string? WorkingDir { get; init; }
 
     /// <summary>The entry point for the container as a string or an array of strings.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
-    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    [JsonIgnore]
     public IReadOnlyList<string>? Entrypoint { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Entrypoint")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    internal StringOrList? EntrypointJson
+    {
+        get => StringOrList.Of(Entrypoint);
+        init => Entrypoint = value?.Values;
+    }
 
     /// <summary>Disable networking for the container.</summary>
     public bool? NetworkDisabled { get; init; }
@@ -83,6 +99,14 @@ public sealed record ContainerConfig
     public long? StopTimeout { get; init; }
 
     /// <summary>Shell for when `RUN`, `CMD`, and `ENTRYPOINT` uses a shell.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
+    [JsonIgnore]
     public IReadOnlyList<string>? Shell { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Shell")]
+    internal StringOrList? ShellJson
+    {
+        get => StringOrList.Of(Shell);
+        init => Shell = value?.Values;
+    }
 }

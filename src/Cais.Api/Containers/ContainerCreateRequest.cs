@@ -38,8 +38,16 @@ public sealed record ContainerCreateRequest
     public IReadOnlyList<string>? Env { get; init; }
 
     /// <summary>Command to run specified as a string or an array of strings.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
+    [JsonIgnore]
     public IReadOnlyList<string>? Cmd { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Cmd")]
+    internal StringOrList? CmdJson
+    {
+        get => StringOrList.Of(Cmd);
+        init => Cmd = value?.Values;
+    }
 
     public HealthConfig? Healthcheck { get; init; }
 
@@ -55,8 +63,16 @@ public sealed record ContainerCreateRequest
     public string? WorkingDir { get; init; }
 
     /// <summary>The entry point for the container as a string or an array of strings.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
+    [JsonIgnore]
     public IReadOnlyList<string>? Entrypoint { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Entrypoint")]
+    internal StringOrList? EntrypointJson
+    {
+        get => StringOrList.Of(Entrypoint);
+        init => Entrypoint = value?.Values;
+    }
 
     /// <summary>Disable networking for the container.</summary>
     public bool? NetworkDisabled { get; init; }
@@ -77,8 +93,16 @@ public sealed record ContainerCreateRequest
     public long? StopTimeout { get; init; }
 
     /// <summary>Shell for when `RUN`, `CMD`, and `ENTRYPOINT` uses a shell.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
+    [JsonIgnore]
     public IReadOnlyList<string>? Shell { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Shell")]
+    internal StringOrList? ShellJson
+    {
+        get => StringOrList.Of(Shell);
+        init => Shell = value?.Values;
+    }
 
     public HostConfig? HostConfig { get; init; }
 

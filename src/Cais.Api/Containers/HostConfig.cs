@@ -144,14 +144,30 @@ public sealed record HostConfig
     public IReadOnlyDictionary<string, string>? Annotations { get; init; }
 
     /// <summary>A list of kernel capabilities to add to the container.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
-    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    [JsonIgnore]
     public IReadOnlyList<string>? CapAdd { get; init; }
 
-    /// <summary>A list of kernel capabilities to drop from the container.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
+    [JsonInclude]
+    [JsonPropertyName("CapAdd")]
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    internal StringOrList? CapAddJson
+    {
+        get => StringOrList.Of(CapAdd);
+        init => CapAdd = value?.Values;
+    }
+
+    /// <summary>A list of kernel capabilities to drop from the container.</summary>
+    [JsonIgnore]
     public IReadOnlyList<string>? CapDrop { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("CapDrop")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    internal StringOrList? CapDropJson
+    {
+        get => StringOrList.Of(CapDrop);
+        init => CapDrop = value?.Values;
+    }
 
     /// <summary>cgroup namespace mode for the container.</summary>
     public string? CgroupnsMode { get; init; }

@@ -26,8 +26,16 @@ public sealed record ContainerExecRequest
     public IReadOnlyList<string>? Env { get; init; }
 
     /// <summary>Command to run, as a string or array of strings.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
+    [JsonIgnore]
     public IReadOnlyList<string>? Cmd { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Cmd")]
+    internal StringOrList? CmdJson
+    {
+        get => StringOrList.Of(Cmd);
+        init => Cmd = value?.Values;
+    }
 
     /// <summary>Runs the exec process with extended privileges.</summary>
     public bool? Privileged { get; init; }

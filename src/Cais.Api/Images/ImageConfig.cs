@@ -16,8 +16,16 @@ public sealed record ImageConfig
     public IReadOnlyList<string>? Env { get; init; }
 
     /// <summary>Command to run specified as a string or an array of strings.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
+    [JsonIgnore]
     public IReadOnlyList<string>? Cmd { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Cmd")]
+    internal StringOrList? CmdJson
+    {
+        get => StringOrList.Of(Cmd);
+        init => Cmd = value?.Values;
+    }
 
     public HealthConfig? Healthcheck { get; init; }
 
@@ -31,8 +39,16 @@ public sealed record ImageConfig
     public string? WorkingDir { get; init; }
 
     /// <summary>The entry point for the container as a string or an array of strings.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
+    [JsonIgnore]
     public IReadOnlyList<string>? Entrypoint { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Entrypoint")]
+    internal StringOrList? EntrypointJson
+    {
+        get => StringOrList.Of(Entrypoint);
+        init => Entrypoint = value?.Values;
+    }
 
     /// <summary>`ONBUILD` metadata that were defined in the image's `Dockerfile`.</summary>
     public IReadOnlyList<string>? OnBuild { get; init; }
@@ -44,6 +60,14 @@ public sealed record ImageConfig
     public string? StopSignal { get; init; }
 
     /// <summary>Shell for when `RUN`, `CMD`, and `ENTRYPOINT` uses a shell.</summary>
-    [JsonConverter(typeof(StringOrListConverter))]
+    [JsonIgnore]
     public IReadOnlyList<string>? Shell { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("Shell")]
+    internal StringOrList? ShellJson
+    {
+        get => StringOrList.Of(Shell);
+        init => Shell = value?.Values;
+    }
 }

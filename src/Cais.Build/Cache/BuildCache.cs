@@ -56,6 +56,7 @@ public sealed class BuildCache
         (Root, _database, _release, _time) = (root, database, release, time);
         _layers = Path.Combine(root, "layers");
         Mounts = new CacheMounts(Path.Combine(root, "mounts"), NoteMount);
+        Fetched = new FetchedFiles(database);
         Git = new GitRepositories(Path.Combine(root, "git"));
         Directory.CreateDirectory(_layers);
     }
@@ -63,6 +64,12 @@ public sealed class BuildCache
     public string Root { get; }
 
     internal ChecksumMemory Checksums { get; } = new();
+
+    /// <summary>Files that builds have fetched by HTTP.</summary>
+    internal FetchedFiles Fetched { get; }
+
+    /// <summary>Work that some build is at.</summary>
+    internal WorkInProgress Work { get; } = new();
 
     /// <summary>Repositories that builds have fetched from.</summary>
     public GitRepositories Git { get; }
@@ -87,7 +94,8 @@ public sealed class BuildCache
             CREATE TABLE build_result_layer (key TEXT NOT NULL, position INTEGER NOT NULL, layer TEXT, diff_id TEXT, path TEXT, PRIMARY KEY (key, position)) WITHOUT ROWID;
             CREATE TABLE build_mount (id TEXT PRIMARY KEY, description TEXT NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER NOT NULL, uses INTEGER NOT NULL) WITHOUT ROWID;
             CREATE INDEX build_result_by_layer ON build_result_layer (layer);
-            """);
+            """,
+            "CREATE TABLE build_fetch (step TEXT PRIMARY KEY, tag TEXT, modified TEXT, key TEXT NOT NULL) WITHOUT ROWID;");
         var cache = new BuildCache(Path.GetFullPath(root), database, release ?? ((_, _) => { }), time ?? TimeProvider.System);
         cache.CollectGarbage();
         return cache;
@@ -110,20 +118,42 @@ public sealed class BuildCache
         return layers.TrueForAll(l => Directory.Exists(l.Path)) ? new StepResult(Digest.Parse(found.Result), layers) : null;
     }
 
-    /// <summary>Remembers what a key leads to.</summary>
-    public void Store(Digest key, StepResult result)
+    /// <summary>Finds and holds what a key leads to, before anybody can take it away.</summary>
+    public (StepResult Result, IDisposable Hold)? Take(Digest key)
+    {
+        if (Find(key) is not { } found)
+        {
+            return null;
+        }
+
+        // What is being removed at this moment has no row any more when it is looked for again.
+        var hold = Hold(found);
+        if (Find(key) is { } still && still.Id == found.Id)
+        {
+            return (found, hold);
+        }
+
+        hold.Dispose();
+        return null;
+    }
+
+    /// <summary>Remembers what keys lead to.</summary>
+    public void Store(StepResult result, params Digest[] keys)
     {
         ArgumentNullException.ThrowIfNull(result);
         _database.Write(c =>
         {
-            c.Execute("INSERT INTO build_result (key, result) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET result = $2", key.ToString(), result.Id.ToString());
-            c.Execute("DELETE FROM build_result_layer WHERE key = $1", key.ToString());
-            for (var i = 0; i < result.Layers.Count; i++)
+            foreach (var key in keys.Select(k => k.ToString()))
             {
-                var layer = result.Layers[i];
-                c.Execute(
-                    "INSERT INTO build_result_layer (key, position, layer, diff_id, path) VALUES ($1, $2, $3, $4, $5)",
-                    key.ToString(), i, layer.Id, layer.DiffId?.ToString(), layer.Id is null ? layer.Path : null);
+                c.Execute("INSERT INTO build_result (key, result) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET result = $2", key, result.Id.ToString());
+                c.Execute("DELETE FROM build_result_layer WHERE key = $1", key);
+                for (var i = 0; i < result.Layers.Count; i++)
+                {
+                    var layer = result.Layers[i];
+                    c.Execute(
+                        "INSERT INTO build_result_layer (key, position, layer, diff_id, path) VALUES ($1, $2, $3, $4, $5)",
+                        key, i, layer.Id, layer.DiffId?.ToString(), layer.Id is null ? layer.Path : null);
+                }
             }
         });
     }
@@ -337,7 +367,11 @@ public sealed class BuildCache
 
     private void CollectGarbage()
     {
-        _database.Write(c => c.Execute("DELETE FROM build_layer WHERE synced = 0 AND boot <> $1", _boot));
+        _database.Write(c =>
+        {
+            c.Execute("DELETE FROM build_layer WHERE synced = 0 AND boot <> $1", _boot);
+            c.Execute("DELETE FROM build_fetch WHERE key NOT IN (SELECT key FROM build_result)");
+        });
         var known = _database.Read(c => c.Query("SELECT id FROM build_layer", r => r.GetString(0))).ToHashSet();
         foreach (var path in Directory.EnumerateDirectories(_layers))
         {
@@ -380,7 +414,7 @@ public sealed class NewLayer : IDisposable
         _temporary = cache.DirectoryOf("tmp-" + id);
         Directory.CreateDirectory(UpperDirectory);
         Directory.CreateDirectory(WorkDirectory);
-        File.SetUnixFileMode(UpperDirectory, (UnixFileMode)0x1ED);
+        ResetRoot();
     }
 
     public string Id { get; }
@@ -393,9 +427,18 @@ public sealed class NewLayer : IDisposable
     public LayerReference Commit(string description)
     {
         Trees.Remove(WorkDirectory);
+        ResetRoot();
         _cache.Commit(Id, _temporary, description);
         _committed = true;
         return new LayerReference(Id, null, _cache.PathOf(Id));
+    }
+
+    /// <summary>Archives of layers say nothing of the root, and every container's root is 0755 and root's: what a command did to it is not kept.</summary>
+    private void ResetRoot()
+    {
+        var path = Files.RootDirectory.Bytes(UpperDirectory);
+        FileAt.ChangeOwner(FileAt.CurrentDirectory, path, 0, 0);
+        FileAt.ChangeMode(FileAt.CurrentDirectory, path, 0x1ED);
     }
 
     public void Dispose()

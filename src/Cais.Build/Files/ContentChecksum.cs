@@ -16,14 +16,15 @@ internal sealed class ContentChecksum(SourceSelection selection, bool ignoreOwne
     private const int MostDepth = 512;
 
     /// <summary>The checksum of everything that the sources take. Throws <see cref="SourceNotFoundException"/>.</summary>
-    public Digest Of(IEnumerable<string> sources, bool parents)
+    /// <param name="followsLinks">Whether a source that is a symbolic link means what it leads to.</param>
+    public Digest Of(IEnumerable<string> sources, bool parents, bool followsLinks = true)
     {
         using var hash = new DefinitionHash("content");
         foreach (var source in sources)
         {
             foreach (var match in selection.Match(source, parents))
             {
-                using var file = selection.Root.Find(match) ?? throw new SourceNotFoundException($"\"/{match}\": not found");
+                using var file = selection.Root.Find(match, followLast: followsLinks) ?? throw new SourceNotFoundException($"\"/{match}\": not found");
                 var status = RootDirectory.StatusOf(file, match);
                 hash.Add(parents ? match : Patterns.GoPath.Base("/" + match));
                 if (status.Kind == FileKind.Directory)
@@ -31,6 +32,10 @@ internal sealed class ContentChecksum(SourceSelection selection, bool ignoreOwne
                     AddStatus(hash, status, null);
                     using var directory = selection.Root.Find(match, FileAt.ReadOnly | FileAt.DirectoryOnly) ?? throw new SourceNotFoundException($"\"/{match}\": not found");
                     AddContents(hash, directory, match, "", 0);
+                }
+                else if (status.Kind == FileKind.SymbolicLink)
+                {
+                    AddStatus(hash, status, FileCopier.ReadLink(file.Number, "\0"u8));
                 }
                 else
                 {

@@ -9,13 +9,24 @@ namespace Cais.Build.Files;
 /// <param name="Owner">All files' owner; null keeps the source's.</param>
 /// <param name="Mode">Changes permissions, or null.</param>
 /// <param name="Latest">No file is newer than this many seconds since 1970; null for no limit.</param>
-internal sealed record CopyLook((uint Uid, uint Gid)? Owner, ModeChange? Mode, long? Latest);
+internal sealed record CopyLook((uint Uid, uint Gid)? Owner, ModeChange? Mode, long? Latest)
+{
+    /// <summary>Whether all files get the time <see cref="Latest"/>, the older ones too.</summary>
+    public bool IsTimeExact { get; init; }
+
+    /// <summary>Whether a source that is a symbolic link means what it leads to.</summary>
+    public bool FollowsLinks { get; init; } = true;
+
+    /// <summary>Whether a directory goes into one that is there by its own name, and not its contents only.</summary>
+    public bool KeepsDirectory { get; init; }
+}
 
 /// <summary>
 /// Copies files from one tree into another by COPY's rules: a directory's contents into the destination, a file to or into it. What exists is
 /// replaced by the same kind, never a directory by a file.
 /// </summary>
-internal sealed class FileCopier(SourceSelection source, RootDirectory destination, CopyLook look, CancellationToken cancellation)
+/// <param name="layer">The source is a layer: its marks of deletion delete, and what is there is replaced whatever it is.</param>
+internal sealed class FileCopier(SourceSelection source, RootDirectory destination, CopyLook look, CancellationToken cancellation, LayerMarks? layer = null)
 {
     private const int MostDepth = 512;
 
@@ -27,10 +38,15 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
     /// <summary>Copies one matched path. <paramref name="to"/> ends in a slash if it must be a directory.</summary>
     public void Copy(string path, string to)
     {
-        using var file = source.Root.Find(path) ?? throw new SourceNotFoundException($"\"/{path}\": not found");
+        using var file = source.Root.Find(path, followLast: look.FollowsLinks) ?? throw new SourceNotFoundException($"\"/{path}\": not found");
         var status = RootDirectory.StatusOf(file, path);
         if (status.Kind == FileKind.Directory)
         {
+            if (look.KeepsDirectory && path.Length > 0 && destination.Status(to)?.Kind == FileKind.Directory)
+            {
+                to = GoPath.Join(to, GoPath.Base(path));
+            }
+
             using var from = source.Root.Find(path, FileAt.ReadOnly | FileAt.DirectoryOnly) ?? throw new SourceNotFoundException($"\"/{path}\": not found");
             var existed = destination.Status(to) is not null;
             using var target = destination.OpenOrMakeDirectory(to, Made);
@@ -46,8 +62,15 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
         var isInto = to.EndsWith('/') || destination.Status(to)?.Kind == FileKind.Directory;
         var full = isInto ? GoPath.Join(to, GoPath.Base(path)) : to;
         using var parent = destination.OpenOrMakeDirectory(full[..(full.LastIndexOf('/') + 1)], Made);
-        using var sourceParent = source.Root.Find(path, FileAt.ReadOnly | FileAt.NonBlocking)!;
-        CopyFile(sourceParent, status, parent, RootDirectory.Bytes(GoPath.Base(full)), full);
+        if (status.Kind == FileKind.SymbolicLink)
+        {
+            using var above = source.Root.Find(path[..(path.LastIndexOf('/') + 1)], FileAt.ReadOnly | FileAt.DirectoryOnly)!;
+            CopyLink(above, RootDirectory.Bytes(GoPath.Base("/" + path)), status, parent, RootDirectory.Bytes(GoPath.Base(full)), full);
+            return;
+        }
+
+        using var content = source.Root.Find(path, FileAt.ReadOnly | FileAt.NonBlocking)!;
+        CopyFile(content, status, parent, RootDirectory.Bytes(GoPath.Base(full)), full);
     }
 
     /// <summary>Makes a file of given content (a heredoc).</summary>
@@ -108,6 +131,12 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
                 continue;
             }
 
+            if (layer is not null && LayerMarks.IsDeletion(status))
+            {
+                Trees.Remove(to.Number, name);
+                continue;
+            }
+
             if (status.Kind == FileKind.Directory)
             {
                 CopyDirectory(from, name, status, child, childRelative, to, childTarget, leftOut, depth);
@@ -133,7 +162,18 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
         {
             if (FileAt.Status(to.Number, name, out var there) == 0 && there.Kind != FileKind.Directory)
             {
-                throw new IOException($"cannot copy to non-directory: {target}");
+                if (layer is null)
+                {
+                    throw new IOException($"cannot copy to non-directory: {target}");
+                }
+
+                Remove(to, name, target);
+                Check(FileAt.MakeDirectory(to.Number, name, 0x1ED), "mkdir", target);
+            }
+            else if (layer?.Hides(from, name, path) == true)
+            {
+                Trees.Remove(to.Number, name);
+                Check(FileAt.MakeDirectory(to.Number, name, 0x1ED), "mkdir", target);
             }
         }
         else
@@ -201,9 +241,7 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
 
                 break;
             case FileKind.SymbolicLink:
-                Remove(to, name, target);
-                Check(FileAt.MakeSymbolicLink([.. ReadLink(from.Number, name), 0], to.Number, name), "symlink", target);
-                FinishName(to, name, status, target);
+                CopyLink(from, name, status, to, name, target);
                 break;
             case FileKind.Socket:
                 return;
@@ -218,6 +256,13 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
         {
             _links[(status.FileSystem, status.Inode)] = target;
         }
+    }
+
+    private void CopyLink(FileDescriptor from, byte[] name, FileStatus status, FileDescriptor to, byte[] newName, string target)
+    {
+        Remove(to, newName, target);
+        Check(FileAt.MakeSymbolicLink([.. ReadLink(from.Number, name), 0], to.Number, newName), "symlink", target);
+        FinishName(to, newName, status, target);
     }
 
     private void CopyFile(FileDescriptor file, FileStatus status, FileDescriptor to, byte[] name, string target)
@@ -257,16 +302,22 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
         Finish(made, status, target);
     }
 
-    private static FileDescriptor Create(FileDescriptor parent, byte[] name, string target)
+    private FileDescriptor Create(FileDescriptor parent, byte[] name, string target)
     {
         Remove(parent, name, target);
         var fd = FileAt.Open(parent.Number, name, FileAt.WriteOnly | FileAt.Create | FileAt.Exclusive, 0x180);
         return fd >= 0 ? new FileDescriptor(fd) : throw new LinuxException((Errno)(-fd), $"create {target}");
     }
 
-    /// <summary>Takes away a file that will be replaced. A directory is not.</summary>
-    private static void Remove(FileDescriptor parent, byte[] name, string target)
+    /// <summary>Takes away a file that will be replaced. A directory is replaced by a layer only.</summary>
+    private void Remove(FileDescriptor parent, byte[] name, string target)
     {
+        if (layer is not null)
+        {
+            Trees.Remove(parent.Number, name);
+            return;
+        }
+
         var result = FileAt.Unlink(parent.Number, name);
         if (result is -(int)Errno.EISDIR or -(int)Errno.EPERM)
         {
@@ -298,7 +349,7 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
         Check(FileAt.SetTimes(parent.Number, name, time, time), "set times of", target);
     }
 
-    private TimeSpec Clamp(TimeSpec time) => look.Latest is { } latest && time.Seconds >= latest ? new TimeSpec(latest, 0) : time;
+    private TimeSpec Clamp(TimeSpec time) => look.Latest is { } latest && (look.IsTimeExact || time.Seconds >= latest) ? new TimeSpec(latest, 0) : time;
 
     private static FileDescriptor Open(FileDescriptor directory, byte[] name, int flags, string path)
     {

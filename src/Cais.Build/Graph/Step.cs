@@ -107,9 +107,11 @@ public sealed class HttpStep(Uri url, string fileName, Digest? checksum, string 
     /// <summary>What the content must be.</summary>
     public Digest? Checksum { get; } = checksum;
 
+    public uint Permissions { get; init; } = 0x180;
+
     public override bool IsVolatile => Checksum is null;
 
-    internal override void Define(DefinitionHash hash) => hash.Add(Url.AbsoluteUri).Add(FileName).Add(Checksum?.ToString());
+    internal override void Define(DefinitionHash hash) => hash.Add(Url.AbsoluteUri).Add(FileName).Add(Checksum?.ToString()).Add(Permissions);
 }
 
 /// <summary>A Git repository's files.</summary>
@@ -151,6 +153,9 @@ public sealed class CopyStep : Step
     /// <summary><c>user[:group]</c> as written, or null for 0:0.</summary>
     public string? Owner { get; init; }
 
+    /// <summary>Whether files without an <see cref="Owner"/> keep the source's.</summary>
+    public bool KeepsOwner { get; init; }
+
     /// <summary>Octal or symbolic, or null to keep the source's.</summary>
     public string? Mode { get; init; }
 
@@ -170,9 +175,25 @@ public sealed class CopyStep : Step
     /// <summary>Seconds since 1970 that no file is newer than, or null.</summary>
     public long? LatestTime { get; init; }
 
+    /// <summary>Whether all files get that time, the older ones too.</summary>
+    public bool IsTimeExact { get; init; }
+
+    /// <summary>Whether a source that is a symbolic link means what it leads to.</summary>
+    public bool FollowsLinks { get; init; } = true;
+
+    /// <summary>Whether a directory goes into a destination that is there as what it is called, as <c>cp</c> has it, and not its contents only, as COPY does.</summary>
+    public bool KeepsDirectory { get; init; }
+
+    /// <summary>Whether it is an error that a wildcard matches nothing.</summary>
+    public bool DemandsMatch { get; init; }
+
+    /// <summary>Whether the destination's directory is made if it is missing, or that is an error.</summary>
+    public bool MakesDestination { get; init; } = true;
+
     internal override void Define(DefinitionHash hash)
     {
-        hash.Add(Destination).Add(Owner).Add(Mode).Add(IsLink).Add(KeepsParents).Add(Exclude).Add((int)Unpack).Add(LatestTime ?? -1).Add(Sources.Count);
+        hash.Add(Destination).Add(Owner).Add(Mode).Add(IsLink).Add(KeepsParents).Add(Exclude).Add((int)Unpack).Add(LatestTime ?? -1)
+            .Add(IsTimeExact).Add(FollowsLinks).Add(KeepsDirectory).Add(DemandsMatch).Add(MakesDestination).Add(KeepsOwner).Add(Sources.Count);
         foreach (var source in Sources)
         {
             hash.Add(source.Path).Add(source.Content).Add(source.Root is null);
@@ -219,6 +240,9 @@ public sealed class RunStep : Step
 
     public RunEnvironment Surroundings { get; init; } = RunEnvironment.Default;
 
+    /// <summary>Exit codes that count as success; empty for 0 alone.</summary>
+    public IReadOnlyList<int> ExpectedExitCodes { get; init; } = [];
+
     /// <summary>The machine that the command is for. Part of what the first input is, so not of the definition.</summary>
     public Platform Platform { get; init; } = Platform.Current;
 
@@ -236,15 +260,20 @@ public sealed class RunStep : Step
             // Secrets, agents and cache contents must not decide anything; that they are there does.
             hash.Add((int)mount.Mount.Kind).Add(mount.Target).Add(mount.Mount.Source).Add(mount.Mount.IsReadOnly).Add(mount.From is null)
                 .Add(mount.Mount.Kind is MountKind.Cache ? mount.CacheId : mount.Mount.Id).Add((int)mount.Mount.Sharing).Add(mount.Mount.Mode ?? -1L)
-                .Add(mount.Mount.Uid ?? -1L).Add(mount.Mount.Gid ?? -1L).Add(mount.Mount.Size ?? -1).Add(mount.Mount.Variable);
+                .Add(mount.Mount.Uid ?? -1L).Add(mount.Mount.Gid ?? -1L).Add(mount.Mount.Size ?? -1).Add(mount.Mount.Variable).Add(mount.HasOutput);
         }
 
+        hash.Add(ExpectedExitCodes.Select(c => c.ToString(System.Globalization.CultureInfo.InvariantCulture)).ToList());
         Surroundings.Define(hash);
     }
 }
 
 /// <summary>A mount of a RUN step, resolved: <paramref name="Target"/> is absolute, <paramref name="From"/> is whose result it shows.</summary>
-public sealed record StepMount(RunMount Mount, string Target, Step? From, string? CacheId);
+public sealed record StepMount(RunMount Mount, string Target, Step? From, string? CacheId)
+{
+    /// <summary>Whether what the command writes there is a result of the step, see <see cref="MountOutputStep"/>. If not, it is thrown away.</summary>
+    public bool HasOutput { get; init; }
+}
 
 /// <summary>A file, executable, that is there while a command runs.</summary>
 public sealed record ScriptFile(string Path, string Content);

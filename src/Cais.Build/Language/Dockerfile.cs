@@ -31,6 +31,13 @@ public sealed record Dockerfile
         }
     }
 
+    /// <summary>The frontend that a file's first lines ask for, or null: the rest may be in another language. Throws <see cref="DockerfileException"/>.</summary>
+    public static string? SyntaxOf(DockerfileSource source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        return DirectiveReader.Read(source).Syntax;
+    }
+
     /// <summary>Reads one instruction of an image's ONBUILD list, which may not be FROM, MAINTAINER or ONBUILD.</summary>
     public static IReadOnlyList<Instruction> ParseTrigger(string trigger, char escape = '\\')
     {

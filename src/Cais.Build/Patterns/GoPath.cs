@@ -1,7 +1,7 @@
 namespace Cais.Build.Patterns;
 
 /// <summary>Slash-separated paths by the rules of Go's <c>path</c> package, which Dockerfiles and ignore files were written against.</summary>
-internal static class GoPath
+public static class GoPath
 {
     /// <summary>The shortest equal path: no empty, <c>.</c> or inner <c>..</c> elements, no slash at the end; <c>.</c> if nothing is left.</summary>
     public static string Clean(string path)

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Cais.Build.Graph;
 using Cais.Build.Language;
 
@@ -51,6 +52,9 @@ public sealed record RunRequest
     public IReadOnlyList<MountRequest> Mounts { get; init; } = [];
 
     public required RunEnvironment Surroundings { get; init; }
+
+    /// <summary>What the command reads from its standard input; null for nothing.</summary>
+    public PipeReader? Input { get; init; }
 }
 
 /// <summary>Something mounted while a command runs. Mount points that have to be made for it must be gone afterwards.</summary>

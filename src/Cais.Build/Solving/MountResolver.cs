@@ -26,13 +26,14 @@ internal sealed class MountResolver(
     /// <summary>Variables that mounts bring: secrets, SSH_AUTH_SOCK.</summary>
     public List<string> Variables { get; } = [];
 
-    public async Task AddAsync(StepMount step, CancellationToken cancellation)
+    /// <param name="output">Takes what the command writes there, if that is a result.</param>
+    public async Task AddAsync(StepMount step, NewLayer? output, CancellationToken cancellation)
     {
         var mount = step.Mount;
         switch (mount.Kind)
         {
             case MountKind.Bind:
-                await AddBindAsync(step).ConfigureAwait(false);
+                await AddBindAsync(step, output).ConfigureAwait(false);
                 break;
             case MountKind.Cache:
                 var lease = await caches.TakeAsync(step.CacheId!, mount.Sharing, mount.Mode ?? DirectoryMode, mount.Uid ?? 0, mount.Gid ?? 0, await SeedAsync(step, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
@@ -81,7 +82,7 @@ internal sealed class MountResolver(
         };
     }
 
-    private async Task AddBindAsync(StepMount step)
+    private async Task AddBindAsync(StepMount step, NewLayer? output)
     {
         var path = Patterns.GoPath.Rooted(step.Mount.Source ?? "/");
         IReadOnlyList<string> lower = step.From is ContextStep context
@@ -89,7 +90,11 @@ internal sealed class MountResolver(
             : [.. runner.LayersOf(results[step.From!.Digest]).Reverse()];
         string? upper = null;
         string? work = null;
-        if (!step.Mount.IsReadOnly)
+        if (output is not null)
+        {
+            (upper, work) = (output.UpperDirectory, output.WorkDirectory);
+        }
+        else if (!step.Mount.IsReadOnly)
         {
             var directory = Path.Combine(scratch, Requests.Count.ToString(System.Globalization.CultureInfo.InvariantCulture));
             (upper, work) = (Path.Combine(directory, "fs"), Path.Combine(directory, "work"));

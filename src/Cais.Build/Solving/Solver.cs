@@ -16,13 +16,25 @@ namespace Cais.Build.Solving;
 /// and the digests of images. If that is not known, the inputs are solved, and the second key is made of what they turned out to be: a base's identity
 /// and the checksums of copied files. So a changed stage whose output is the same rebuilds nothing after it.
 /// </remarks>
-public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner runner, IBuildProgress progress, IImportedResults? imported = null) : IDisposable
+public sealed class Solver : IDisposable
 {
+    private readonly BuildCache _cache;
+    private readonly IBuildInputs _inputs;
+    private readonly StepRunner _runner;
+    private readonly IBuildProgress _progress;
+    private readonly IImportedResults? _imported;
+    private readonly StepKeys _keys;
     private readonly ConcurrentDictionary<Digest, Lazy<Task<StepResult>>> _results = new();
-    private readonly ConcurrentDictionary<Digest, Lazy<Task<Digest?>>> _definitionKeys = new();
+    private readonly ConcurrentDictionary<(Digest Run, int Mount), StepResult> _outputs = new();
     private readonly ConcurrentDictionary<string, Lazy<Task<ContextDirectory>>> _contexts = new();
     private readonly ConcurrentBag<IDisposable> _held = [];
     private readonly ConcurrentDictionary<Digest, byte> _reported = new();
+
+    public Solver(BuildCache cache, IBuildInputs inputs, StepRunner runner, IBuildProgress progress, IImportedResults? imported = null)
+    {
+        (_cache, _inputs, _runner, _progress, _imported) = (cache, inputs, runner, progress, imported);
+        _keys = new StepKeys(cache, runner, ContextAsync);
+    }
 
     /// <summary>The result of a step. It stays until the solver is disposed of. Throws <see cref="StepFailedException"/>; the first failure stops the rest.</summary>
     public async Task<StepResult> SolveAsync(Step step, CancellationToken cancellation) => (await SolveAsync([step], cancellation).ConfigureAwait(false))[0];
@@ -60,17 +72,17 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
     {
         ArgumentNullException.ThrowIfNull(steps);
         var keys = new List<(Digest, StepResult)>();
-        foreach (var step in steps.Where(s => s is RunStep or CopyStep or DirectoryStep))
+        foreach (var step in steps.Where(s => s is RunStep or CopyStep or DirectoryStep or FileStep or MergeStep))
         {
-            if (await DefinitionKeyAsync(step, cancellation).ConfigureAwait(false) is not { } key)
+            if (await _keys.DefinitionAsync(step, cancellation).ConfigureAwait(false) is not { } key)
             {
                 continue;
             }
 
-            var result = _results.TryGetValue(step.Digest, out var solved) && solved.Value.IsCompletedSuccessfully ? solved.Value.Result : cache.Find(key);
+            var result = _results.TryGetValue(step.Digest, out var solved) && solved.Value.IsCompletedSuccessfully ? solved.Value.Result : Take(key);
             if (result is not null)
             {
-                _held.Add(cache.Hold(result));
+                _held.Add(_cache.Hold(result));
                 keys.Add((key, result));
             }
         }
@@ -111,36 +123,27 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
                 return await ExecuteVolatileAsync(step, cancellation).ConfigureAwait(false);
             }
 
-            var definitionKey = await DefinitionKeyAsync(step, cancellation).ConfigureAwait(false);
-            if (definitionKey is { } fast && cache.Find(fast) is { } known)
+            var definitionKey = await _keys.DefinitionAsync(step, cancellation).ConfigureAwait(false);
+            if (definitionKey is { } fast && Find(step, fast) is { } known)
             {
                 return Cached(step, known);
             }
 
-            if (imported is not null && definitionKey is { } foreign && await imported.FindAsync(foreign, cancellation).ConfigureAwait(false) is { } brought)
+            if (_imported is not null && definitionKey is { } foreign && !OutputsOf(step).Any() && await _imported.FindAsync(foreign, cancellation).ConfigureAwait(false) is { } brought)
             {
-                cache.Store(foreign, brought);
+                _cache.Store(brought, foreign);
+                _held.Add(_cache.Hold(brought));
                 return Cached(step, brought);
             }
 
             await Task.WhenAll(step.Inputs.Where(i => i is not ContextStep).DistinctBy(i => i.Digest).Select(i => ResultAsync(i, stop))).ConfigureAwait(false);
-            var contentKey = await ContentKeyAsync(step, stop).ConfigureAwait(false);
-            if (step is CopyStep { IsIndependent: true })
+            var contentKey = await _keys.ContentAsync(step, i => ResultAsync(i, stop), cancellation).ConfigureAwait(false);
+            return step switch
             {
-                return await LinkAsync(step, definitionKey, contentKey, stop).ConfigureAwait(false);
-            }
-
-            if (!step.IgnoreCache && cache.Find(contentKey) is { } same)
-            {
-                if (definitionKey is { } key)
-                {
-                    cache.Store(key, same);
-                }
-
-                return Cached(step, same);
-            }
-
-            return await ExecuteAsync(step, definitionKey, contentKey, stop).ConfigureAwait(false);
+                CopyStep { IsIndependent: true } => await LinkAsync(step, definitionKey, contentKey, stop).ConfigureAwait(false),
+                DiffStep or MountOutputStep => await DeriveAsync(step, definitionKey, contentKey, stop).ConfigureAwait(false),
+                _ => await FindOrExecuteAsync(step, definitionKey, contentKey, stop).ConfigureAwait(false),
+            };
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -156,9 +159,50 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
 
     private StepResult Cached(Step step, StepResult result)
     {
-        _held.Add(cache.Hold(result));
         ReportCached(step);
         return result;
+    }
+
+    /// <summary>What a key leads to, held; for a command with all that it wrote into its mounts, or not at all.</summary>
+    private StepResult? Find(Step step, Digest key)
+    {
+        var outputs = new List<(int Mount, StepResult Result)>();
+        foreach (var mount in OutputsOf(step))
+        {
+            if (Take(OutputKey(key, mount)) is not { } output)
+            {
+                return null;
+            }
+
+            outputs.Add((mount, output));
+        }
+
+        if (Take(key) is not { } found)
+        {
+            return null;
+        }
+
+        outputs.ForEach(o => _outputs[(step.Digest, o.Mount)] = o.Result);
+        return found;
+    }
+
+    private StepResult? Take(Digest key)
+    {
+        if (_cache.Take(key) is not ({ } result, { } hold))
+        {
+            return null;
+        }
+
+        _held.Add(hold);
+        return result;
+    }
+
+    private static IEnumerable<int> OutputsOf(Step step) => step is RunStep run ? Enumerable.Range(0, run.Mounts.Count).Where(i => run.Mounts[i].HasOutput) : [];
+
+    private static Digest OutputKey(Digest key, int mount)
+    {
+        using var hash = new DefinitionHash("output");
+        return hash.Add(key).Add(mount).Finish();
     }
 
     /// <summary>What was needed to make a result that is here already counts as done too: people want to see every step of their file.</summary>
@@ -174,15 +218,15 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
             ReportCached(input);
         }
 
-        progress.Started(step);
-        progress.Completed(step, wasCached: true, null);
+        _progress.Started(step);
+        _progress.Completed(step, wasCached: true, null);
     }
 
     private async Task<StepResult> ImageAsync(ImageStep image, CancellationToken cancellation)
     {
-        progress.Started(image);
-        var paths = await inputs.OpenImageAsync(image.Image, cancellation).ConfigureAwait(false);
-        progress.Completed(image, wasCached: false, null);
+        _progress.Started(image);
+        var paths = await _inputs.OpenImageAsync(image.Image, cancellation).ConfigureAwait(false);
+        _progress.Completed(image, wasCached: false, null);
         return new StepResult(image.Digest, [.. paths.Select((p, i) => new LayerReference(null, i < image.Image.DiffIds.Count ? image.Image.DiffIds[i] : null, p))]);
     }
 
@@ -190,27 +234,92 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
     private async Task<StepResult> LinkAsync(Step step, Digest? definitionKey, Digest contentKey, CancellationTokenSource stop)
     {
         var below = await ResultAsync(step.Inputs[0], stop).ConfigureAwait(false);
-        var found = step.IgnoreCache ? null : cache.Find(contentKey);
-        var layer = found ?? await ExecuteAsync(step, null, contentKey, stop).ConfigureAwait(false);
+        var layer = await FindOrExecuteAsync(step, null, contentKey, stop).ConfigureAwait(false);
         using var hash = new DefinitionHash("link");
         var result = new StepResult(hash.Add(below.Id).Add(layer.Id).Finish(), [.. below.Layers, .. layer.Layers]);
-        _held.Add(cache.Hold(result));
+        _held.Add(_cache.Hold(result));
         if (definitionKey is { } key)
         {
-            cache.Store(key, result);
-        }
-
-        if (found is not null)
-        {
-            ReportCached(step);
+            _cache.Store(result, key);
         }
 
         return result;
     }
 
+    /// <summary>What needs no work once the inputs are there: some of another result's layers, or what a command wrote beside its main result.</summary>
+    private async Task<StepResult> DeriveAsync(Step step, Digest? definitionKey, Digest contentKey, CancellationTokenSource stop)
+    {
+        _progress.Started(step);
+        StepResult result;
+        if (step is MountOutputStep output)
+        {
+            result = _outputs[(output.Run.Digest, output.Mount)];
+        }
+        else
+        {
+            var lower = await ResultAsync(step.Inputs[0], stop).ConfigureAwait(false);
+            var upper = await ResultAsync(step.Inputs[1], stop).ConfigureAwait(false);
+            if (!upper.Paths.Take(lower.Layers.Count).SequenceEqual(lower.Paths))
+            {
+                throw new StepFailedException(step, "a difference can be taken only of a file system and what was made from it");
+            }
+
+            result = new StepResult(contentKey, [.. upper.Layers.Skip(lower.Layers.Count)]);
+        }
+
+        _held.Add(_cache.Hold(result));
+        if (definitionKey is { } key)
+        {
+            _cache.Store(result, key);
+        }
+
+        _progress.Completed(step, wasCached: false, null);
+        return result;
+    }
+
+    /// <summary>Finds the result by content, waits for it if another build is at the same work, or does the work.</summary>
+    private async Task<StepResult> FindOrExecuteAsync(Step step, Digest? definitionKey, Digest contentKey, CancellationTokenSource stop)
+    {
+        if (step.IgnoreCache)
+        {
+            return await ExecuteAsync(step, definitionKey, contentKey, stop).ConfigureAwait(false);
+        }
+
+        while (true)
+        {
+            if (Find(step, contentKey) is { } same)
+            {
+                if (definitionKey is { } key)
+                {
+                    Store(step, same, key);
+                }
+
+                return Cached(step, same);
+            }
+
+            using var turn = _cache.Work.TryBegin(contentKey, out var other);
+            if (turn is not null)
+            {
+                return await ExecuteAsync(step, definitionKey, contentKey, stop).ConfigureAwait(false);
+            }
+
+            await other.WaitAsync(stop.Token).ConfigureAwait(false);
+        }
+    }
+
+    private void Store(Step step, StepResult result, params Digest[] keys)
+    {
+        foreach (var mount in OutputsOf(step))
+        {
+            _cache.Store(_outputs[(step.Digest, mount)], [.. keys.Select(k => OutputKey(k, mount))]);
+        }
+
+        _cache.Store(result, keys);
+    }
+
     private async Task<StepResult> ExecuteAsync(Step step, Digest? definitionKey, Digest contentKey, CancellationTokenSource stop)
     {
-        progress.Started(step);
+        _progress.Started(step);
         try
         {
             var results = new Dictionary<Digest, StepResult>();
@@ -220,161 +329,103 @@ public sealed class Solver(BuildCache cache, IBuildInputs inputs, StepRunner run
             }
 
             var baseLayers = step.HasBase && step is not CopyStep { IsIndependent: true } ? results[step.Inputs[0].Digest].Layers : [];
-            using var layer = cache.Begin();
-            await runner.ExecuteAsync(step, results, ContextAsync, layer, progress, stop.Token).ConfigureAwait(false);
-            var made = layer.Commit(step.Name);
-
-            // The identity of what was made is new each time: only equal work on equal inputs is known to be equal.
-            using var hash = new DefinitionHash("result");
-            var result = new StepResult(hash.Add(contentKey).Add(made.Id).Finish(), [.. baseLayers, made]);
-            _held.Add(cache.Hold(result));
-            cache.Store(contentKey, result);
-            if (definitionKey is { } key)
+            using var layer = _cache.Begin();
+            var outputs = OutputsOf(step).ToDictionary(i => i, _ => _cache.Begin());
+            try
             {
-                cache.Store(key, result);
+                await _runner.ExecuteAsync(step, results, ContextAsync, layer, outputs, _progress, stop.Token).ConfigureAwait(false);
+                foreach (var (mount, written) in outputs)
+                {
+                    _outputs[(step.Digest, mount)] = Made(contentKey, results[((RunStep)step).Mounts[mount].From!.Digest].Layers, written.Commit(step.Name));
+                }
+            }
+            finally
+            {
+                foreach (var output in outputs.Values)
+                {
+                    output.Dispose();
+                }
             }
 
-            progress.Completed(step, wasCached: false, null);
+            var result = Made(contentKey, baseLayers, layer.Commit(step.Name));
+            Store(step, result, definitionKey is { } key ? [contentKey, key] : [contentKey]);
+            _progress.Completed(step, wasCached: false, null);
             return result;
         }
         catch (Exception e)
         {
-            progress.Completed(step, wasCached: false, e);
+            _progress.Completed(step, wasCached: false, e);
             throw;
         }
     }
 
-    /// <summary>Does the step, and takes what an earlier build made if it turns out to be the same.</summary>
+    /// <summary>A new result. Its identity is new each time: only equal work on equal inputs is known to be equal.</summary>
+    private StepResult Made(Digest contentKey, IReadOnlyList<LayerReference> below, LayerReference layer)
+    {
+        using var hash = new DefinitionHash("result");
+        var result = new StepResult(hash.Add(contentKey).Add(layer.Id).Finish(), [.. below, layer]);
+        _held.Add(_cache.Hold(result));
+        return result;
+    }
+
+    /// <summary>
+    /// Does the step, and takes what an earlier build made if it turns out to be the same. A file that a server says to be the same is not fetched again.
+    /// </summary>
     private async Task<StepResult> ExecuteVolatileAsync(Step step, CancellationToken cancellation)
     {
-        progress.Started(step);
+        _progress.Started(step);
         try
         {
-            using var layer = cache.Begin();
-            await runner.ExecuteAsync(step, new Dictionary<Digest, StepResult>(), ContextAsync, layer, progress, cancellation).ConfigureAwait(false);
+            var before = step is HttpStep && !step.IgnoreCache ? _cache.Fetched.Find(step.Digest) : null;
+            var kept = before is null ? null : Take(before.Key);
+            using var fetch = step is HttpStep http ? await _runner.FetchAsync(http, kept is null ? null : before, cancellation).ConfigureAwait(false) : null;
+            if (kept is not null && fetch is { IsUnchanged: true })
+            {
+                _progress.Completed(step, wasCached: true, null);
+                return kept;
+            }
+
+            using var layer = _cache.Begin();
+            if (fetch is not null)
+            {
+                await fetch.WriteAsync(layer.UpperDirectory, cancellation).ConfigureAwait(false);
+            }
+            else
+            {
+                await _runner.ExecuteAsync(step, new Dictionary<Digest, StepResult>(), ContextAsync, layer, new Dictionary<int, NewLayer>(), _progress, cancellation).ConfigureAwait(false);
+            }
+
             Digest key;
             using (var root = RootDirectory.Open(layer.UpperDirectory))
             using (var hash = new DefinitionHash("volatile"))
             {
-                hash.Add(step.Digest).Add(new ContentChecksum(Selection(root, IgnoreFile.Empty, step), ignoreOwners: false, cancellation).Of(["/"], parents: false));
+                hash.Add(step.Digest).Add(new ContentChecksum(StepKeys.Selection(root, IgnoreFile.Empty, step), ignoreOwners: false, cancellation).Of(["/"], parents: false));
                 key = hash.Finish();
             }
 
-            var found = step.IgnoreCache ? null : cache.Find(key);
+            var found = step.IgnoreCache ? null : Take(key);
             var result = found ?? new StepResult(key, [layer.Commit(step.Name)]);
-            _held.Add(cache.Hold(result));
-            cache.Store(key, result);
-            progress.Completed(step, wasCached: found is not null, null);
+            if (found is null)
+            {
+                _held.Add(_cache.Hold(result));
+                _cache.Store(result, key);
+            }
+
+            if (fetch?.Describe(key) is { } described)
+            {
+                _cache.Fetched.Store(step.Digest, described);
+            }
+
+            _progress.Completed(step, wasCached: found is not null, null);
             return result;
         }
         catch (Exception e)
         {
-            progress.Completed(step, wasCached: false, e);
+            _progress.Completed(step, wasCached: false, e);
             throw;
         }
     }
 
-    /// <summary>Null where the definition alone cannot tell, or must not.</summary>
-    private Task<Digest?> DefinitionKeyAsync(Step step, CancellationToken cancellation) =>
-        _definitionKeys.GetOrAdd(step.Digest, _ => new Lazy<Task<Digest?>>(async () =>
-        {
-            if (step.IgnoreCache || step.IsVolatile)
-            {
-                return null;
-            }
-
-            using var hash = new DefinitionHash("definition");
-            hash.Add(step.Digest);
-            foreach (var input in step.Inputs.DistinctBy(i => i.Digest))
-            {
-                if (input is ContextStep context)
-                {
-                    hash.Add(await ContextChecksumAsync(step, context, cancellation).ConfigureAwait(false));
-                }
-                else if (await DefinitionKeyAsync(input, cancellation).ConfigureAwait(false) is { } below)
-                {
-                    hash.Add(below);
-                }
-                else
-                {
-                    return null;
-                }
-            }
-
-            return hash.Finish();
-        })).Value;
-
-    private async Task<Digest> ContentKeyAsync(Step step, CancellationTokenSource stop)
-    {
-        using var hash = new DefinitionHash("content");
-        using (var own = new DefinitionHash(step.GetType().Name))
-        {
-            step.Define(own);
-            hash.Add(own.Finish());
-        }
-
-        for (var i = 0; i < step.Inputs.Count; i++)
-        {
-            var input = step.Inputs[i];
-            if (input is ContextStep context)
-            {
-                hash.Add(await ContextChecksumAsync(step, context, stop.Token).ConfigureAwait(false));
-                continue;
-            }
-
-            var result = await ResultAsync(input, stop).ConfigureAwait(false);
-            if (i == 0 && step.HasBase)
-            {
-                if (step is CopyStep { IsIndependent: true })
-                {
-                    continue;
-                }
-
-                hash.Add(result.Id);
-                continue;
-            }
-
-            using var root = RootDirectory.OpenLayers(runner.LayersOf(result));
-            hash.Add(new ContentChecksum(Selection(root, IgnoreFile.Empty, step), ignoreOwners: false, stop.Token).Of(SourcesOf(step, input), KeepsParents(step)));
-        }
-
-        return hash.Finish();
-    }
-
-    private async Task<Digest> ContextChecksumAsync(Step step, ContextStep context, CancellationToken cancellation)
-    {
-        try
-        {
-            var directory = await ContextAsync(context).ConfigureAwait(false);
-            using var root = RootDirectory.Open(directory.Path);
-            Digest Compute() => new ContentChecksum(Selection(root, directory.Ignore, step), ignoreOwners: true, cancellation).Of(SourcesOf(step, context), KeepsParents(step));
-            if (directory.Identity is not { } identity)
-            {
-                return Compute();
-            }
-
-            using var key = new DefinitionHash("context");
-            key.Add(identity).Add(KeepsParents(step)).Add(step is CopyStep copy ? copy.Exclude : []).Add([.. SourcesOf(step, context)]);
-            return cache.Checksums.GetOrAdd(key.Finish(), Compute);
-        }
-        catch (SourceNotFoundException e)
-        {
-            throw new StepFailedException(step, $"failed to calculate checksum of build context: {e.Message}", null, e);
-        }
-    }
-
     private Task<ContextDirectory> ContextAsync(ContextStep context) =>
-        _contexts.GetOrAdd(context.Context, name => new Lazy<Task<ContextDirectory>>(() => inputs.OpenContextAsync(name, CancellationToken.None))).Value;
-
-    private static SourceSelection Selection(RootDirectory root, IgnoreFile ignore, Step step) =>
-        new(root, ignore, step is CopyStep copy ? IgnoreFile.FromPatterns(copy.Exclude) : IgnoreFile.Empty);
-
-    private static bool KeepsParents(Step step) => step is CopyStep { KeepsParents: true };
-
-    private static IEnumerable<string> SourcesOf(Step step, Step input) => step switch
-    {
-        CopyStep copy => copy.Sources.Where(s => s.Root?.Digest == input.Digest).Select(s => s.Path),
-        RunStep run => run.Mounts.Where(m => m.From?.Digest == input.Digest).Select(m => m.Mount.Source ?? "/"),
-        _ => ["/"],
-    };
+        _contexts.GetOrAdd(context.Context, name => new Lazy<Task<ContextDirectory>>(() => _inputs.OpenContextAsync(name, CancellationToken.None))).Value;
 }

@@ -11,6 +11,7 @@ namespace Cais.Build.Solving;
 /// <summary>Does the work of one step into a new layer.</summary>
 public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecutor executor, HttpClient http)
 {
+    private readonly HttpFetcher _fetcher = new(http, inputs);
     private readonly string _empty = Directory.CreateDirectory(Path.Combine(cache.Root, "empty")).FullName;
 
     internal async Task ExecuteAsync(
@@ -18,12 +19,13 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
         IReadOnlyDictionary<Digest, StepResult> results,
         Func<ContextStep, Task<ContextDirectory>> contexts,
         NewLayer layer,
+        IReadOnlyDictionary<int, NewLayer> outputs,
         IBuildProgress progress,
         CancellationToken cancellation)
     {
-        if (step is not CopyStep { IsIndependent: true })
+        if (step.HasBase && step is not CopyStep { IsIndependent: true })
         {
-            CopyRootLook(step, results, layer);
+            CopyRootTime(results[step.Inputs[0].Digest], layer);
         }
 
         switch (step)
@@ -35,13 +37,31 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
                 MakeDirectory(directory, results[directory.Inputs[0].Digest], layer);
                 break;
             case HttpStep fetch:
-                await FetchAsync(fetch, layer, cancellation).ConfigureAwait(false);
+                using (var answer = await FetchAsync(fetch, null, cancellation).ConfigureAwait(false))
+                {
+                    await answer.WriteAsync(layer.UpperDirectory, cancellation).ConfigureAwait(false);
+                }
+
                 break;
             case GitStep git:
                 await cache.Git.CheckOutAsync(git.Address, layer.UpperDirectory, git.KeepGitDirectory, cancellation).ConfigureAwait(false);
                 break;
             case RunStep run:
-                await RunAsync(run, results, contexts, layer, progress, cancellation).ConfigureAwait(false);
+                await RunAsync(run, results, contexts, layer, outputs, progress, cancellation).ConfigureAwait(false);
+                break;
+            case FileStep files:
+                using (var root = OpenForWriting(results[files.Inputs[0].Digest], layer))
+                {
+                    var changer = new FileChanger(root, cancellation);
+                    foreach (var change in files.Changes)
+                    {
+                        changer.Apply(change);
+                    }
+                }
+
+                break;
+            case MergeStep merge:
+                Merge(merge, results, layer, cancellation);
                 break;
             default:
                 throw new InvalidOperationException($"{step.GetType().Name} is no step that makes a layer");
@@ -57,17 +77,40 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
         return paths.Count > 0 ? paths : [_empty];
     }
 
-    /// <summary>Overlay shows the upper directory's owner and mode as the root's: they must be those of the layer below.</summary>
-    private static void CopyRootLook(Step step, IReadOnlyDictionary<Digest, StepResult> results, NewLayer layer)
+    /// <summary>Overlay shows the upper directory's time as the root's: it is that of the layer below until something is changed in it.</summary>
+    private static void CopyRootTime(StepResult below, NewLayer layer)
     {
-        if (step.HasBase && results[step.Inputs[0].Digest].Layers is [.., var top])
+        if (below.Layers is [.., var top])
         {
             var upper = RootDirectory.Bytes(layer.UpperDirectory);
             if (FileAt.Status(FileAt.CurrentDirectory, RootDirectory.Bytes(top.Path + "/."), out var status) == 0)
             {
-                FileAt.ChangeOwner(FileAt.CurrentDirectory, upper, status.Uid, status.Gid);
-                FileAt.ChangeMode(FileAt.CurrentDirectory, upper, status.Permissions);
                 FileAt.SetTimes(FileAt.CurrentDirectory, upper, status.Modified, status.Modified);
+            }
+        }
+    }
+
+    /// <summary>Does again on the first input what the layers of the others did to what they were made on.</summary>
+    private void Merge(MergeStep step, IReadOnlyDictionary<Digest, StepResult> results, NewLayer layer, CancellationToken cancellation)
+    {
+        using var target = OpenForWriting(results[step.Inputs[0].Digest], layer);
+        foreach (var input in step.Inputs.Skip(1))
+        {
+            var below = new List<RootDirectory>();
+            try
+            {
+                foreach (var path in results[input.Digest].Paths)
+                {
+                    var source = RootDirectory.Open(path);
+                    new FileCopier(
+                        new SourceSelection(source, IgnoreFile.Empty, IgnoreFile.Empty), target, new CopyLook(null, null, null), cancellation, new LayerMarks([.. below]))
+                        .Copy("", "/");
+                    below.Add(source);
+                }
+            }
+            finally
+            {
+                below.ForEach(b => b.Dispose());
             }
         }
     }
@@ -93,7 +136,17 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
         // Written directly, an independent layer's directories add to those below; through an overlay they would come out as hiding them.
         using var target = step.IsIndependent ? RootDirectory.Open(layer.UpperDirectory) : OpenForWriting(results[step.Inputs[0].Digest], layer);
         var owner = step.Owner is { } text ? UserLookup.Resolve(target, text) : ((uint, uint)?)null;
-        var look = new CopyLook(owner ?? (0, 0), step.Mode is { } mode ? ModeChange.Parse(mode) : null, step.LatestTime);
+        var look = new CopyLook(owner ?? (step.KeepsOwner ? null : (0, 0)), step.Mode is { } mode ? ModeChange.Parse(mode) : null, step.LatestTime)
+        {
+            IsTimeExact = step.IsTimeExact,
+            FollowsLinks = step.FollowsLinks,
+            KeepsDirectory = step.KeepsDirectory,
+        };
+        if (!step.MakesDestination && target.Status(step.Destination[..(step.Destination.TrimEnd('/').LastIndexOf('/') + 1)]) is null)
+        {
+            throw new IOException($"{step.Destination} cannot be made: the directory above it is missing");
+        }
+
         foreach (var source in step.Sources)
         {
             if (source.Root is null)
@@ -109,7 +162,13 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
             {
                 var selection = new SourceSelection(root, ignore, IgnoreFile.FromPatterns(step.Exclude));
                 var copier = new FileCopier(selection, target, look, cancellation);
-                foreach (var match in selection.Match(source.Path, step.KeepsParents))
+                var matches = selection.Match(source.Path, step.KeepsParents);
+                if (step.DemandsMatch && matches.Count == 0)
+                {
+                    throw new SourceNotFoundException($"{source.Path} not found");
+                }
+
+                foreach (var match in matches)
                 {
                     await CopyMatchAsync(step, source, root, copier, target, match, owner, cancellation).ConfigureAwait(false);
                 }
@@ -175,64 +234,27 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
         return new FileStream(file.ProcPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
     }
 
-    private async Task FetchAsync(HttpStep step, NewLayer layer, CancellationToken cancellation)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, step.Url);
-        if (await inputs.FindSecretAsync("HTTP_AUTH_HEADER_" + step.Url.Host, cancellation).ConfigureAwait(false) is { } header)
-        {
-            request.Headers.TryAddWithoutValidation("Authorization", System.Text.Encoding.UTF8.GetString(header.Span).Trim());
-        }
-        else if (await inputs.FindSecretAsync("HTTP_AUTH_TOKEN_" + step.Url.Host, cancellation).ConfigureAwait(false) is { } token)
-        {
-            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + System.Text.Encoding.UTF8.GetString(token.Span).Trim());
-        }
-
-        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation).ConfigureAwait(false);
-        if (!response.IsSuccessStatusCode)
-        {
-            throw new IOException($"invalid response status {(int)response.StatusCode} for {step.Url}");
-        }
-
-        var path = Path.Combine(layer.UpperDirectory, step.FileName);
-        using (var file = new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.Write,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        }))
-        {
-            using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
-            var body = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
-            var buffer = new byte[128 * 1024];
-            for (int n; (n = await body.ReadAsync(buffer, cancellation).ConfigureAwait(false)) > 0;)
-            {
-                hash.AppendData(buffer, 0, n);
-                await file.WriteAsync(buffer.AsMemory(0, n), cancellation).ConfigureAwait(false);
-            }
-
-            var digest = Digest.FromSha256(hash.GetHashAndReset());
-            if (step.Checksum is { } expected && expected != digest)
-            {
-                throw new IOException($"digest mismatch for {step.Url}: it is {digest}, and {expected} was expected");
-            }
-        }
-
-        var modified = response.Content.Headers.LastModified?.UtcDateTime ?? DateTime.UnixEpoch;
-        File.SetLastWriteTimeUtc(path, modified);
-    }
+    /// <summary>Asks for a file, see <see cref="HttpFetcher.BeginAsync"/>.</summary>
+    internal Task<Fetch> FetchAsync(HttpStep step, FetchedFile? before, CancellationToken cancellation) => _fetcher.BeginAsync(step, before, cancellation);
 
     private async Task RunAsync(
         RunStep step,
         IReadOnlyDictionary<Digest, StepResult> results,
         Func<ContextStep, Task<ContextDirectory>> contexts,
         NewLayer layer,
+        IReadOnlyDictionary<int, NewLayer> outputs,
         IBuildProgress progress,
         CancellationToken cancellation)
     {
         using var resolver = new MountResolver(this, inputs, cache.Mounts, results, contexts, Path.Combine(Path.GetDirectoryName(layer.UpperDirectory)!, "mounts"));
-        foreach (var mount in step.Mounts)
+        foreach (var (mount, output) in outputs)
         {
-            await resolver.AddAsync(mount, cancellation).ConfigureAwait(false);
+            CopyRootTime(results[step.Mounts[mount].From!.Digest], output);
+        }
+
+        for (var i = 0; i < step.Mounts.Count; i++)
+        {
+            await resolver.AddAsync(step.Mounts[i], outputs.GetValueOrDefault(i), cancellation).ConfigureAwait(false);
         }
 
         foreach (var script in step.Scripts)
@@ -256,7 +278,7 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
             Surroundings = step.Surroundings,
         };
         var exitCode = await executor.RunAsync(request, new StepOutput(step, progress), cancellation).ConfigureAwait(false);
-        if (exitCode != 0)
+        if (step.ExpectedExitCodes.Count == 0 ? exitCode != 0 : !step.ExpectedExitCodes.Contains(exitCode))
         {
             throw new StepFailedException(
                 step, $"process \"{string.Join(' ', step.Arguments)}\" did not complete successfully: exit code: {exitCode}", exitCode);

@@ -68,6 +68,11 @@ public sealed class GitRepositories(string root)
         {
             await RunAsync(repository, cancellation, "fetch", "--quiet", "--force", "--no-tags", "--depth", "1", "--", address.Url, reference).ConfigureAwait(false);
         }
+        catch (IOException e) when (e.Message.Contains("shallow", StringComparison.Ordinal))
+        {
+            // A server of plain files cannot give a part.
+            await RunAsync(repository, cancellation, "fetch", "--quiet", "--force", "--no-tags", "--", address.Url, reference).ConfigureAwait(false);
+        }
         catch (IOException) when (reference.Length is >= 7 and <= 64 && reference.All(char.IsAsciiHexDigit))
         {
             // Servers give single commits only if they are set up to: then all of it is fetched.

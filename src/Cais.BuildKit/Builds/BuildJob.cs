@@ -1,5 +1,6 @@
 using Cais.BuildKit.Frontend;
 using Cais.BuildKit.Grpc;
+using Cais.BuildKit.History;
 using Cais.BuildKit.Sessions;
 using Google.Protobuf.WellKnownTypes;
 using Moby.Buildkit.V1;
@@ -27,6 +28,7 @@ internal sealed class BuildJob : IDisposable
         _cancel = CancellationTokenSource.CreateLinkedTokenSource(canceled);
         Record = new BuildHistoryRecord { Ref = request.Ref, Frontend = request.Frontend, CreatedAt = Timestamp.FromDateTimeOffset(time.GetUtcNow()) };
         Record.FrontendAttrs.Add(request.FrontendAttrs);
+        Record.Exporters.Add(request.Exporters);
     }
 
     public SolveRequest Request { get; }
@@ -37,6 +39,9 @@ internal sealed class BuildJob : IDisposable
 
     /// <summary>What the history says of it.</summary>
     public BuildHistoryRecord Record { get; }
+
+    /// <summary>What is stated of its results, for the history.</summary>
+    public IReadOnlyList<ResultStatement> Statements { get; set; } = [];
 
     /// <summary>The client's session, from when <see cref="Ready"/> has ended; null for a build without.</summary>
     public Session? Session { get; private set; }

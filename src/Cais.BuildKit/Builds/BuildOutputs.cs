@@ -3,10 +3,12 @@ using System.Text.Json;
 using Cais.BuildKit.Files;
 using Cais.BuildKit.Frontend;
 using Cais.BuildKit.Grpc;
+using Cais.BuildKit.History;
 using Cais.BuildKit.Sessions;
 using Cais.Engine;
 using Cais.Engine.Builds;
 using Cais.Images;
+using Cais.Images.Building;
 using Cais.Linux;
 using Cais.Oci.Images;
 
@@ -56,6 +58,11 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
         return response;
     }
 
+    /// <summary>How a result was made, for the history: what <c>buildx history inspect</c> shows of a build's arguments and materials.</summary>
+    public IReadOnlyList<ResultStatement> Statements(SolvedBuild solved) => solved.Build is not { } build ? [] :
+        [.. BuildAttestations.Of(engine, ["type=provenance,mode=max"], build, solved.Begun)
+            .Select(s => new ResultStatement(solved.IsMultiPlatform ? s.Platform.ToString() : null, s.PredicateType, s.Predicate))];
+
     /// <summary>Sends the cache wherever the request says, but for what goes with the image itself.</summary>
     private async Task ExportCacheAsync(BuildJob job, BuildResult result, Dictionary<string, string> response, CancellationToken cancellation)
     {
@@ -87,6 +94,15 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
 
     private ImageExport ExportOf(BuildJob job, SolvedBuild solved, IReadOnlyDictionary<string, string> attributes) => new()
     {
+        Build = job.Request.Ref,
+        Compression = attributes.GetValueOrDefault("compression") switch
+        {
+            null or "" => IsTrue(attributes, "push") ? LayerCompression.Gzip : LayerCompression.None,
+            "uncompressed" => LayerCompression.None,
+            "gzip" or "estargz" => LayerCompression.Gzip,
+            "zstd" => LayerCompression.Zstd,
+            var other => throw new GrpcException(GrpcStatusCode.InvalidArgument, $"unsupported layer compression type {other}"),
+        },
         Attestations = BuildAttestations.Of(engine, solved.Attestations, solved.Build!, solved.Begun),
         InlineCache = (job.Request.Cache?.Exports.Any(c => c.Type == "inline") ?? false) || solved.Build!.Request.Options.Arguments.GetValueOrDefault("BUILDKIT_INLINE_CACHE") is "1" or "true",
         Names = NamesOf(attributes),
@@ -136,7 +152,7 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
         {
             await job.Progress.ShowAsync($"pushing {name.Familiar}", async _ =>
             {
-                var options = new PushOptions { Credentials = await new ClientCredentials(job.Session).FindCredentialsAsync(name.Domain, cancellation) };
+                var options = new PushOptions { AsStored = true, Credentials = await new ClientCredentials(job.Session).FindCredentialsAsync(name.Domain, cancellation) };
                 return await engine.Images.PushAsync(name, options, new Ignored(), cancellation);
             });
         }

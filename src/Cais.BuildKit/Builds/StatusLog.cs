@@ -134,6 +134,18 @@ internal sealed class StatusLog(TimeProvider time)
         }
     }
 
+    /// <summary>All of it so far.</summary>
+    public IReadOnlyList<StatusResponse> Entries
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _entries];
+            }
+        }
+    }
+
     /// <summary>Everything from the beginning until the build is over, several messages in one where they are there already.</summary>
     public async IAsyncEnumerable<StatusResponse> ReadAsync([EnumeratorCancellation] CancellationToken cancellation)
     {

@@ -1,17 +1,17 @@
 using Cais.BuildKit.Builds;
 using Cais.BuildKit.Frontend;
-using Cais.BuildKit.Gateway;
 using Cais.BuildKit.Grpc;
+using Cais.BuildKit.History;
+using Cais.BuildKit.Operations;
 using Cais.BuildKit.Sessions;
 using Google.Protobuf;
 using Moby.Buildkit.V1;
-using FrontendResult = Moby.Buildkit.V1.Frontend.Result;
 
 namespace Cais.BuildKit.Control;
 
 /// <summary>moby.buildkit.v1.Control: builds, their progress and history, and what the builder is and keeps.</summary>
 internal sealed class ControlService(
-    JobRegistry jobs, SessionRegistry sessions, DockerfileFrontend frontend, BuildOutputs outputs, WorkerDescription worker, CacheInventory inventory, TimeProvider time)
+    JobRegistry jobs, BuildHistory history, SessionRegistry sessions, Frontends frontends, BuildOutputs outputs, WorkerDescription worker, CacheInventory inventory, TimeProvider time)
 {
     private const string Service = "/moby.buildkit.v1.Control/";
 
@@ -47,6 +47,7 @@ internal sealed class ControlService(
             if (solved is not null)
             {
                 response = await outputs.ExportAsync(job, solved, job.Canceled);
+                job.Statements = outputs.Statements(solved);
             }
 
             return new SolveResponse { ExporterResponse = { response } };
@@ -73,48 +74,19 @@ internal sealed class ControlService(
             throw new GrpcException(GrpcStatusCode.Unimplemented, "source policies are not supported: a build that must obey one is not made without it");
         }
 
-        if (request.Frontend == "dockerfile.v0")
+        if (request.Frontend.Length > 0 || request.Definition is { Def.Count: > 0 })
         {
-            var solved = await frontend.SolveAsync(job, request.FrontendAttrs, request.FrontendInputs, job.Canceled);
-            job.Keep(solved);
-            return solved;
+            return await frontends.SolveAsync(job, request.Frontend, request.Definition, request.FrontendAttrs, request.FrontendInputs, job.Canceled);
         }
 
-        if (request.Frontend.Length > 0)
-        {
-            throw GatewayService.UnknownFrontend(request.Frontend);
-        }
-
-        if (request.Definition is { Def.Count: > 0 })
-        {
-            throw GatewayService.NoOperations();
-        }
-
-        return await job.Returned.WaitAsync(job.Canceled) is { } result ? Resolve(job, result) : null;
-    }
-
-    /// <summary>What the client returned, which it knows by ids. Throws <see cref="GrpcException"/>.</summary>
-    private static SolvedBuild? Resolve(BuildJob job, FrontendResult result)
-    {
-        List<string> ids = result.ResultCase switch
-        {
-            FrontendResult.ResultOneofCase.Ref => [result.Ref.Id],
-            FrontendResult.ResultOneofCase.RefDeprecated => [result.RefDeprecated],
-            FrontendResult.ResultOneofCase.Refs => [.. result.Refs.Refs.Values.Select(r => r.Id)],
-            FrontendResult.ResultOneofCase.RefsDeprecated => [.. result.RefsDeprecated.Refs.Values],
-            _ => [],
-        };
-        var solved = ids.Where(i => i.Length > 0).Select(i => job.Find(i).Solved).Distinct().ToList();
-        return solved.Count <= 1
-            ? solved.FirstOrDefault()
-            : throw new GrpcException(GrpcStatusCode.Unimplemented, "results of several solves cannot be exported as one: solve for all platforms at once");
+        return await job.Returned.WaitAsync(job.Canceled) is { } result ? GraphFrontend.Combine(job, result) : null;
     }
 
     private async Task StatusAsync(GrpcCall call)
     {
         var request = await call.RequestAsync(StatusRequest.Parser);
-        var job = await jobs.FindAsync(request.Ref, Patience, call.Canceled);
-        await foreach (var status in job.Log.ReadAsync(call.Canceled))
+        var (job, record) = await jobs.FindAnyAsync(request.Ref, Patience, call.Canceled);
+        await foreach (var status in job is not null ? job.Log.ReadAsync(call.Canceled) : history.ReadLogAsync(record!, call.Canceled))
         {
             await call.SendAsync(status, call.Canceled);
         }
@@ -160,23 +132,23 @@ internal sealed class ControlService(
         while (true)
         {
             var (all, changed) = jobs.List();
-            var wanted = all.Where(j => (request.Ref.Length == 0 || j.Request.Ref == request.Ref) && (!request.ActiveOnly || !j.IsComplete)).ToList();
+            var wanted = all.Where(r => (request.Ref.Length == 0 || r.Ref == request.Ref) && (!request.ActiveOnly || r.CompletedAt is null)).ToList();
             if (request.Limit > 0 && wanted.Count > request.Limit)
             {
                 wanted = wanted[^request.Limit..];
             }
 
-            foreach (var job in wanted)
+            foreach (var record in wanted)
             {
-                var type = job.IsComplete ? BuildHistoryEventType.Complete : BuildHistoryEventType.Started;
-                if (!told.TryGetValue(job.Request.Ref, out var last) || last != type)
+                var type = record.CompletedAt is null ? BuildHistoryEventType.Started : BuildHistoryEventType.Complete;
+                if (!told.TryGetValue(record.Ref, out var last) || last != type)
                 {
-                    told[job.Request.Ref] = type;
-                    await call.SendAsync(new BuildHistoryEvent { Type = type, Record = job.Record }, call.Canceled);
+                    told[record.Ref] = type;
+                    await call.SendAsync(new BuildHistoryEvent { Type = type, Record = record }, call.Canceled);
                 }
             }
 
-            foreach (var gone in told.Keys.Where(r => !request.ActiveOnly && all.All(j => j.Request.Ref != r)).ToList())
+            foreach (var gone in told.Keys.Where(r => !request.ActiveOnly && all.All(record => record.Ref != r)).ToList())
             {
                 told.Remove(gone);
                 await call.SendAsync(new BuildHistoryEvent { Type = BuildHistoryEventType.Deleted, Record = new BuildHistoryRecord { Ref = gone } }, call.Canceled);
@@ -191,7 +163,7 @@ internal sealed class ControlService(
         }
     }
 
-    private async Task<IMessage> UpdateHistoryAsync(UpdateBuildHistoryRequest request, GrpcCall call)
+    private Task<IMessage> UpdateHistoryAsync(UpdateBuildHistoryRequest request, GrpcCall call)
     {
         if (request.Delete)
         {
@@ -199,9 +171,9 @@ internal sealed class ControlService(
         }
         else if (!request.Finalize)
         {
-            (await jobs.FindAsync(request.Ref, TimeSpan.Zero, call.Canceled)).Record.Pinned = request.Pinned;
+            jobs.Pin(request.Ref, request.Pinned);
         }
 
-        return new UpdateBuildHistoryResponse();
+        return Task.FromResult<IMessage>(new UpdateBuildHistoryResponse());
     }
 }

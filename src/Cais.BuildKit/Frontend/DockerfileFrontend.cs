@@ -6,6 +6,7 @@ using Cais.Build.Patterns;
 using Cais.BuildKit.Builds;
 using Cais.BuildKit.Files;
 using Cais.BuildKit.Grpc;
+using Cais.BuildKit.Operations;
 using Cais.BuildKit.Sessions;
 using Cais.Engine.Builds;
 using Google.Protobuf;
@@ -17,13 +18,18 @@ using Platform = Cais.Oci.Images.Platform;
 namespace Cais.BuildKit.Frontend;
 
 /// <summary>The frontend <c>dockerfile.v0</c>: brings the Dockerfile from the client, builds it, and answers questions about it.</summary>
-internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry sessions, ContextStore contexts, FrontendInputs inputs, string scratch)
+internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry sessions, ContextStore contexts, FrontendInputs inputs, GraphFrontend graphs, string scratch)
 {
     private const int LargestIgnoreFile = 1 << 20;
 
     /// <summary>Builds, or answers a question. Throws <see cref="GrpcException"/> for everything that can go wrong.</summary>
+    /// <param name="foreign">Solves it with the frontend that the Dockerfile asks for, an image, if that is not this one.</param>
     public async Task<SolvedBuild> SolveAsync(
-        BuildJob job, IReadOnlyDictionary<string, string> options, IReadOnlyDictionary<string, Definition> definitions, CancellationToken cancellation)
+        BuildJob job,
+        IReadOnlyDictionary<string, string> options,
+        IReadOnlyDictionary<string, Definition> definitions,
+        Func<string, Task<SolvedBuild>> foreign,
+        CancellationToken cancellation)
     {
         var attributes = new FrontendAttributes(options);
         DockerfileSource? source = null;
@@ -37,6 +43,11 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
             using var client = new SessionBuildClient(job, sessions, contexts, builds.Remotes, attributes, scratch);
             var (dockerfile, vertex) = await LoadDockerfileAsync(job, client, attributes, cancellation);
             source = dockerfile;
+            if (attributes.ForeignSyntax(dockerfile) is { } image)
+            {
+                return await foreign(image);
+            }
+
             if (attributes.Subrequest is { } subrequest and not Subrequests.Lint)
             {
                 return Subrequests.Answer(subrequest, dockerfile, attributes.ToOptions());
@@ -221,7 +232,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
 
         if (value.StartsWith(input, StringComparison.Ordinal) && definitions.TryGetValue(value[input.Length..], out var definition))
         {
-            return "docker-image://" + await inputs.ToImageAsync(job, name, definition, cancellation);
+            return "docker-image://" + await graphs.ToImageAsync(job, definition, cancellation);
         }
 
         if (value.StartsWith(layout, StringComparison.Ordinal))
@@ -244,11 +255,11 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
         try
         {
             var plan = await builds.PlanAsync(request, client, job.Progress, cancellation);
-            return Subrequests.LintResult(request.Dockerfile, plan.Findings, null);
+            return Subrequests.LintResult(request.Dockerfile!, plan.Findings, null);
         }
         catch (DockerfileException e)
         {
-            return Subrequests.LintResult(request.Dockerfile, [], e);
+            return Subrequests.LintResult(request.Dockerfile!, [], e);
         }
     }
 

@@ -36,6 +36,28 @@ internal sealed class FrontendAttributes
     /// <summary>What else than a build is asked for: <c>frontend.lint</c>.</summary>
     public string? Subrequest => Value("requestid");
 
+    /// <summary>
+    /// The frontend that a Dockerfile or the client asks for, an image and its arguments, if it is another than docker's own, which is built in. Null too for a frontend that has been asked for
+    /// already and comes back to this one.
+    /// </summary>
+    public string? ForeignSyntax(DockerfileSource dockerfile)
+    {
+        if (Value("cmdline") is not null)
+        {
+            return null;
+        }
+
+        var syntax = Value("build-arg:BUILDKIT_SYNTAX") ?? Dockerfile.SyntaxOf(dockerfile);
+        if (syntax is null)
+        {
+            return null;
+        }
+
+        return Reference.TryParse(syntax.Split(' ')[0], out var name) && name.ToString().Split(':', '@')[0] is "docker.io/docker/dockerfile" or "docker.io/docker/dockerfile-upstream"
+            ? null
+            : syntax;
+    }
+
     public bool Pull => Value("image-resolve-mode") == "pull";
 
     public IReadOnlyList<Platform> Platforms
@@ -59,7 +81,7 @@ internal sealed class FrontendAttributes
     /// </summary>
     public IReadOnlyList<string> Attestations => [.. WithPrefix("attest:")
         .Where(a => !a.Value.Contains("inline-only=true", StringComparison.Ordinal))
-        .Select(a => a.Value.Length > 0 ? $"type={a.Key},{a.Value}" : $"type={a.Key}")];
+        .Select(a => string.Join(',', [$"type={a.Key}", .. a.Value.Split(',').Where(f => f.Length > 0 && !f.StartsWith("type=", StringComparison.Ordinal))]))];
 
     /// <summary>Caches to use: <c>cache-imports</c> is JSON, <c>cache-from</c> its predecessor, a list of images.</summary>
     public IReadOnlyList<CacheExchange> CacheFrom

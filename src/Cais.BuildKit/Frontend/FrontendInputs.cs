@@ -10,42 +10,55 @@ using Pb;
 namespace Cais.BuildKit.Frontend;
 
 /// <summary>
-/// Results as definitions and back. Clients take one target's result and give it to the next as a graph of operations (<c>docker buildx bake</c>, <c>additional_contexts</c> of compose). Here
-/// that graph is one operation, a source that names the result; whoever sends it back means that result.
+/// Results as definitions and back. Clients take one target's result and give it to the next as a graph of operations (<c>docker buildx bake</c>, <c>additional_contexts</c> of compose). Of a
+/// Dockerfile's result that graph is one operation, a source that names the result; whoever sends it back means that result.
 /// </summary>
 internal sealed class FrontendInputs(CaisEngine engine, JobRegistry jobs)
 {
     private const string Scheme = "cais-result://";
 
-    /// <summary>The definition that stands for a result.</summary>
+    /// <summary>The definition that stands for a result: the one that it was solved from, or a source that names it.</summary>
     public static Definition Define(BuildJob job, SolvedReference reference)
     {
+        if (reference.Solved.Definition is { } solved)
+        {
+            return solved;
+        }
+
         var source = new Op { Source = new SourceOp { Identifier = $"{Scheme}{job.Request.Ref}/{reference.Id}" } }.ToByteString();
         var digest = Cais.Oci.Images.Digest.Of(source.Span).ToString();
         var terminal = new Op { Inputs = { new Input { Digest = digest, Index = 0 } } }.ToByteString();
         return new Definition { Def = { source, terminal }, Metadata = { [digest] = new OpMetadata { Caps = { ["source.image"] = true } } } };
     }
 
-    /// <summary>
-    /// Makes an image of the result that a definition stands for, and gives its ID. Unless somebody has given it a name by then, it goes when the build is over that wants it.
-    /// Throws <see cref="GrpcException"/>.
-    /// </summary>
-    public async Task<string> ToImageAsync(BuildJob user, string name, Definition definition, CancellationToken cancellation)
+    /// <summary>Whether a source names a result.</summary>
+    public static bool IsResult(string identifier) => identifier.StartsWith(Scheme, StringComparison.Ordinal);
+
+    /// <summary>An image of the result that a definition stands for and nothing else, by its ID; null if it does not. Throws <see cref="GrpcException"/>.</summary>
+    public async Task<string?> FindImageAsync(BuildJob user, Definition definition, CancellationToken cancellation)
     {
-        foreach (var bytes in definition.Def)
+        if (definition.Def.Count == 2 && Op.Parser.ParseFrom(definition.Def[0]) is { OpCase: Op.OpOneofCase.Source } op && IsResult(op.Source.Identifier))
         {
-            if (Op.Parser.ParseFrom(bytes) is { OpCase: Op.OpOneofCase.Source } op && op.Source.Identifier.StartsWith(Scheme, StringComparison.Ordinal))
-            {
-                var parts = op.Source.Identifier[Scheme.Length..].Split('/', 2);
-                var job = await jobs.FindAsync(parts[0], TimeSpan.Zero, cancellation);
-                var reference = job.Find(parts.Length == 2 ? parts[1] : "");
-                var image = await engine.Builds.Exporter.StoreAsync(reference.Solved.Build!, new ImageExport(), new Silent(), cancellation);
-                user.Afterwards(() => RemoveUnnamed(image.Id.ToString()));
-                return image.Id.ToString();
-            }
+            return await FindImageAsync(user, op.Source.Identifier, cancellation);
         }
 
-        throw new GrpcException(GrpcStatusCode.Unimplemented, $"the context {name} is a graph of operations, which is not supported: give a local directory, docker-image://NAME or another target");
+        return null;
+    }
+
+    /// <summary>An image of the result that a source names, by its ID. Throws <see cref="GrpcException"/>.</summary>
+    public async Task<string> FindImageAsync(BuildJob user, string identifier, CancellationToken cancellation)
+    {
+        var parts = identifier[Scheme.Length..].Split('/', 2);
+        var job = await jobs.FindAsync(parts[0], TimeSpan.Zero, cancellation);
+        return await StoreAsync(user, job.Find(parts.Length == 2 ? parts[1] : "").Solved.Build!, cancellation);
+    }
+
+    /// <summary>Makes an image of a result, and gives its ID. Unless somebody has given it a name by then, it goes when the build is over that wants it.</summary>
+    public async Task<string> StoreAsync(BuildJob user, BuildResult result, CancellationToken cancellation)
+    {
+        var image = await engine.Builds.Exporter.StoreAsync(result, new ImageExport(), new Silent(), cancellation);
+        user.Afterwards(() => RemoveUnnamed(image.Id.ToString()));
+        return image.Id.ToString();
     }
 
     /// <summary>Loads an image of a directory of the client, <c>store[:tag]@digest</c>, and gives its ID. It goes when the build is over. A tag says nothing beside the digest. Throws <see cref="GrpcException"/>.</summary>

@@ -139,12 +139,17 @@ internal sealed class SessionBuildClient(
     /// Brings some of the files of a directory of the client. What the directory is called at the client's, and <paramref name="part"/> where only that of it is brought, tell which
     /// files are here from before.
     /// </summary>
-    public async Task<ReceivedFiles> ReceiveAsync(string directory, string part, FileSelection selection, Action<long> received, CancellationToken cancellation)
+    public Task<ReceivedFiles> ReceiveAsync(string directory, string part, FileSelection selection, Action<long> received, CancellationToken cancellation) =>
+        ReceiveAsync(directory, attributes.SessionOf(directory) ?? "", part, selection, received, cancellation);
+
+    /// <param name="owner">The session that has the directory; empty for the build's own.</param>
+    public async Task<ReceivedFiles> ReceiveAsync(
+        string directory, string owner, string part, FileSelection selection, Action<long> received, CancellationToken cancellation)
     {
         var session = job.Session ?? throw new GrpcException(GrpcStatusCode.FailedPrecondition, "the build needs files of the client, and there is no session to get them by");
-        if (attributes.SessionOf(directory) is { } other && other != session.Id)
+        if (owner.Length > 0 && owner != session.Id)
         {
-            session = await sessions.FindAsync(other, Patience, cancellation);
+            session = await sessions.FindAsync(owner, Patience, cancellation);
         }
 
         var lease = contexts.Rent(session.SharedKey.Length > 0 ? $"{session.SharedKey}\0{directory}\0{part}" : "");

@@ -21,6 +21,9 @@ internal sealed class SolvedBuild : IDisposable
 
     public DockerfileSource? Source { get; }
 
+    /// <summary>The graph that was solved, if it was one and not a Dockerfile.</summary>
+    public Pb.Definition? Definition { get; init; }
+
     /// <summary>Names for the file systems, one for each platform.</summary>
     public IReadOnlyList<SolvedReference> References { get; }
 

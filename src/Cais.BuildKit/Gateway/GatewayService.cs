@@ -23,13 +23,11 @@ namespace Cais.BuildKit.Gateway;
 /// moby.buildkit.v1.frontend.LLBBridge: a client that is its own frontend. buildx begins a build without one, solves <c>dockerfile.v0</c> in it by this
 /// service, may look at the result, and returns it to be exported.
 /// </summary>
-internal sealed class GatewayService(CaisEngine engine, JobRegistry jobs, DockerfileFrontend frontend, WorkerDescription worker)
+/// <param name="buildOf">Which build a call is about.</param>
+internal sealed class GatewayService(CaisEngine engine, Frontends frontends, WorkerDescription worker, Func<GrpcCall, Task<GatewayBuild>> buildOf)
 {
     private const string Service = "/moby.buildkit.v1.frontend.LLBBridge/";
-    private const string BuildIdKey = "buildkit-controlapi-buildid";
     private const int LargestFile = 8 << 20;
-
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     public void Map(GrpcServer server)
     {
@@ -50,37 +48,28 @@ internal sealed class GatewayService(CaisEngine engine, JobRegistry jobs, Docker
         server.MapUnary(Service + "ResolveImageConfig", ResolveImageConfigRequest.Parser, ResolveImageAsync);
     }
 
-    public static GrpcException UnknownFrontend(string name) => new(
-        GrpcStatusCode.Unimplemented, $"the frontend {name} is not supported: there is dockerfile.v0, which reads Dockerfiles whatever their syntax line says");
-
-    public static GrpcException NoOperations() => new(
-        GrpcStatusCode.Unimplemented, "a graph of low-level operations (LLB) is not supported: build a Dockerfile with the frontend dockerfile.v0");
-
     private async Task<IMessage> SolveAsync(FrontendSolveRequest request, GrpcCall call)
     {
-        var job = await JobOfAsync(call);
-        if (request.Frontend.Length == 0)
+        var build = await buildOf(call);
+        var job = build.Job;
+        if (request.Frontend.Length == 0 && request.Definition is not { Def.Count: > 0 })
         {
-            return request.Definition is { Def.Count: > 0 } ? throw NoOperations() : new FrontendSolveResponse { Result = new Result() };
-        }
-
-        if (request.Frontend != "dockerfile.v0")
-        {
-            throw UnknownFrontend(request.Frontend);
+            return new FrontendSolveResponse { Result = new Result() };
         }
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(call.Canceled, job.Canceled);
         SolvedBuild solved;
         try
         {
-            solved = await frontend.SolveAsync(job, request.FrontendOpt, request.FrontendInputs, stop.Token);
+            // A graph has no options of its own: those of whoever sends it say which caches to use and what to state.
+            solved = await frontends.SolveAsync(
+                job, request.Frontend, request.Definition, request.Frontend.Length > 0 ? request.FrontendOpt : build.Options, request.FrontendInputs, stop.Token);
         }
         catch (Exception e)
         {
             throw BuildErrors.Describe(e, null);
         }
 
-        job.Keep(solved);
         var result = new Result { Metadata = { solved.Metadata } };
         if (solved.Build is not null && solved.IsMultiPlatform)
         {
@@ -109,21 +98,31 @@ internal sealed class GatewayService(CaisEngine engine, JobRegistry jobs, Docker
 
     private async Task<IMessage> ReturnAsync(ReturnRequest request, GrpcCall call)
     {
-        var job = await JobOfAsync(call);
+        var build = await buildOf(call);
         if (request.Error is { Code: not 0 } error)
         {
-            job.ReturnError(GrpcException.From(error));
+            build.ReturnError(GrpcException.From(error));
         }
         else
         {
-            job.Return(request.Result);
+            build.Return(request.Result);
         }
 
         return new ReturnResponse();
     }
 
-    private async Task<IMessage> InputsAsync(InputsRequest request, GrpcCall call) =>
-        new InputsResponse { Definitions = { (await JobOfAsync(call)).Request.FrontendInputs } };
+    private async Task<IMessage> InputsAsync(InputsRequest request, GrpcCall call) => new InputsResponse { Definitions = { ToMap((await buildOf(call)).Inputs) } };
+
+    private static Google.Protobuf.Collections.MapField<string, Pb.Definition> ToMap(IReadOnlyDictionary<string, Pb.Definition> inputs)
+    {
+        var map = new Google.Protobuf.Collections.MapField<string, Pb.Definition>();
+        foreach (var (name, definition) in inputs)
+        {
+            map[name] = definition;
+        }
+
+        return map;
+    }
 
     private async Task<IMessage> WarnAsync(WarnRequest request, GrpcCall call)
     {
@@ -220,18 +219,7 @@ internal sealed class GatewayService(CaisEngine engine, JobRegistry jobs, Docker
         }
     }
 
-    /// <summary>The build that a call belongs to, by its metadata. It has its session by then.</summary>
-    private async Task<BuildJob> JobOfAsync(GrpcCall call)
-    {
-        if (call.Metadata(BuildIdKey) is not { Length: > 0 } id)
-        {
-            throw new GrpcException(GrpcStatusCode.InvalidArgument, $"no build id: the metadata {BuildIdKey} is missing");
-        }
-
-        var job = await jobs.FindAsync(id, Patience, call.Canceled);
-        await job.Ready.WaitAsync(call.Canceled);
-        return job;
-    }
+    private async Task<BuildJob> JobOfAsync(GrpcCall call) => (await buildOf(call)).Job;
 
     private static FileDescriptor Open(FileDescriptor tree, string path, int flags)
     {

@@ -144,12 +144,12 @@ internal static class ArchiveReader
             throw new CommandException($"{path}: cannot set the owner to {entry.Uid}:{entry.Gid}");
         }
 
-        if (entry.EntryType is TarEntryType.SymbolicLink)
+        if (entry.EntryType is not TarEntryType.SymbolicLink)
         {
-            return;
+            File.SetUnixFileMode(path, entry.Mode);
         }
 
-        File.SetUnixFileMode(path, entry.Mode);
+        // Of a link its own time, not that of what it points to.
         File.SetLastWriteTimeUtc(path, entry.ModificationTime.UtcDateTime);
     }
 }

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using Cais.Linux;
+using Cais.Linux.Io;
 
 namespace Cais.Client.Http;
 
@@ -19,7 +21,9 @@ internal static class Transport
             switch (endpoint.Kind)
             {
                 case EndpointKind.Unix:
-                    return await ConnectUnixAsync(endpoint, blocking, cancellationToken).ConfigureAwait(false);
+                    return blocking
+                        ? ConnectBlocking(endpoint)
+                        : await ConnectUnixAsync(endpoint, cancellationToken).ConfigureAwait(false);
                 case EndpointKind.Ssh:
                     return SshDuplexStream.Start(endpoint);
                 default:
@@ -31,7 +35,7 @@ internal static class Transport
         }
         catch (SocketException e)
         {
-            throw Unreachable(endpoint, e);
+            throw Unreachable(endpoint, e, e.SocketErrorCode == SocketError.AccessDenied);
         }
     }
 
@@ -50,14 +54,30 @@ internal static class Transport
         _ => e.NativeErrorCode == 2 ? "no such file or directory" : e.Message,
     };
 
-    private static EngineConnectionException Unreachable(EngineEndpoint endpoint, SocketException e) =>
-        e.SocketErrorCode == SocketError.AccessDenied
+    private static EngineConnectionException TooLong(EngineEndpoint endpoint, Exception e) =>
+        new($"{endpoint.Text}: the path of a unix socket has at most 107 bytes", e);
+
+    private static EngineConnectionException Unreachable(EngineEndpoint endpoint, Exception e, bool forbidden) =>
+        forbidden
             ? new EngineConnectionException(
                 $"permission denied while trying to connect to the Cais daemon at {endpoint.Text}", e)
             : new EngineConnectionException(
                 $"Cannot connect to the Cais daemon at {endpoint.Text}. Is the cais daemon running?", e);
 
-    private static async ValueTask<DuplexStream> ConnectUnixAsync(EngineEndpoint endpoint, bool blocking, CancellationToken cancellationToken)
+    private static UnixDuplexStream ConnectBlocking(EngineEndpoint endpoint)
+    {
+        try
+        {
+            var socket = UnixSocket.Connect(endpoint.Path, blocking: true);
+            return new UnixDuplexStream(socket);
+        }
+        catch (LinuxException e)
+        {
+            throw e.Errno is Errno.ENAMETOOLONG ? TooLong(endpoint, e) : Unreachable(endpoint, e, e.Errno == Errno.EACCES);
+        }
+    }
+
+    private static async ValueTask<DuplexStream> ConnectUnixAsync(EngineEndpoint endpoint, CancellationToken cancellationToken)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -66,12 +86,12 @@ internal static class Transport
             cancellationToken.ThrowIfCancellationRequested();
             socket.Connect(new UnixDomainSocketEndPoint(endpoint.Path));
             await ValueTask.CompletedTask.ConfigureAwait(false);
-            return new SocketDuplexStream(socket, blocking);
+            return new SocketDuplexStream(socket, blocking: false);
         }
         catch (ArgumentException e)
         {
             socket.Dispose();
-            throw new EngineConnectionException($"{endpoint.Text}: the path of a unix socket has at most 107 bytes", e);
+            throw TooLong(endpoint, e);
         }
         catch
         {

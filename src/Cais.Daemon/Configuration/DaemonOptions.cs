@@ -194,6 +194,8 @@ internal sealed record DaemonOptions
             Features = settings.Map("feature").ToDictionary(f => f.Key, f => f.Value is "true" or "1" or "t" or "T" or "TRUE" or "True"),
             Experimental = settings.Flag("experimental"),
             BuilderGc = settings.Builder.Limits(root),
+            BuildHistoryAge = settings.Builder.HistoryAge,
+            BuildHistoryEntries = settings.Builder.HistoryEntries,
             LiveRestore = true,
             HttpProxy = settings.Text("http-proxy") ?? environment("HTTP_PROXY") ?? environment("http_proxy"),
             HttpsProxy = settings.Text("https-proxy") ?? environment("HTTPS_PROXY") ?? environment("https_proxy"),

@@ -1,4 +1,5 @@
 using Cais.BuildKit;
+using Cais.BuildKit.History;
 using Cais.BuildKit.Sessions;
 using Cais.Daemon.Http;
 using Cais.Engine;
@@ -19,6 +20,7 @@ internal sealed class BuildKitEndpoints(BuildKitServer server)
         Path.Combine(options.RunDirectory, "buildkit"),
         SystemEndpoints.DaemonId(options.Root),
         Platforms,
+        new HistoryLimits(options.BuildHistoryAge ?? HistoryLimits.Default.MaxAge, options.BuildHistoryEntries ?? HistoryLimits.Default.MaxEntries),
         application.ProcessRequestAsync,
         (path, e) => log.Error("call failed", ("method", path), ("error", Errors.Detail(e))),
         TimeProvider.System);

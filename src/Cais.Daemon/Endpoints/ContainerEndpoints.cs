@@ -15,7 +15,7 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
         router.Map("GET", "/containers/json", List);
         router.Map("POST", "/containers/create", Create);
         router.Map("POST", "/containers/prune", async r => await r.Answer(await engine.Prune(r.Filters()), ApiJson.Default.ContainerPruneResponse));
-        router.Map("GET", "/containers/{id}/json", r => r.Answer(Inspect(r), ApiJson.Default.ContainerInspectResponse));
+        router.Map("GET", "/containers/{id*}/json", r => r.Answer(Inspect(r), ApiJson.Default.ContainerInspectResponse));
         router.Map("GET", "/containers/{id}/top", Top);
         router.Map("GET", "/containers/{id}/logs", new LogStream(engine).Serve);
         router.Map("GET", "/containers/{id}/stats", new StatsStream(engine).Serve);
@@ -32,9 +32,11 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
         router.Map("POST", "/containers/{id}/attach", Attach);
         router.Map("GET", "/containers/{id}/attach/ws", AttachWebSocket);
         router.Map("POST", "/commit", Commit);
-        router.Map("DELETE", "/containers/{id}", Remove);
         new ArchiveEndpoints(engine).Map(router);
         new CheckpointEndpoints(engine).Map(router);
+
+        // The last of all: a link's name has a slash in it.
+        router.Map("DELETE", "/containers/{id*}", Remove);
     }
 
     /// <summary>The terminal's size from the query, as two numbers.</summary>
@@ -281,10 +283,13 @@ internal sealed class ContainerEndpoints(CaisEngine engine)
     {
         if (request.Flag("link"))
         {
-            throw EngineException.InvalidParameter("removing links is not supported: use user-defined networks");
+            await engine.RemoveLink(request.Path("id"));
+        }
+        else
+        {
+            await engine.Remove(Find(request), request.Flag("force"), request.Flag("v"));
         }
 
-        await engine.Remove(Find(request), request.Flag("force"), request.Flag("v"));
         await request.Empty(204);
     }
 }

@@ -92,7 +92,13 @@ internal sealed class ImageEndpoints(CaisEngine engine)
         var dangling = filters.Has("dangling") ? filters.Flag("dangling", false) : (bool?)null;
         var counts = engine.List().GroupBy(c => c.Record.ImageId).ToDictionary(g => g.Key, g => (long)g.Count());
         var shared = request.Flag("shared-size") ? Images.Usage(_ => false).Shared : null;
-        var manifests = request.Flag("manifests") ? new ImageManifests(engine) : null;
+        var identity = request.Version >= new ApiVersion(1, 54) && request.Flag("identity");
+        if (identity && !request.Flag("manifests"))
+        {
+            throw EngineException.InvalidParameter("conflicting options: identity requires manifests=1");
+        }
+
+        var manifests = request.Flag("manifests") ? new ImageManifests(engine, identity) : null;
         IReadOnlyList<ImageSummary> images =
         [
             .. all
@@ -157,8 +163,8 @@ internal sealed class ImageEndpoints(CaisEngine engine)
 
         var image = Images.Get(request.Path("name"), platform);
         var config = image.Config;
-        await request.Answer(
-            Older.Adapt(
+        await request.Raw(
+            OlderImage.Write(
                 new ImageInspect
                 {
                     Id = image.Id.ToString(),
@@ -177,9 +183,10 @@ internal sealed class ImageEndpoints(CaisEngine engine)
                     RootFS = new ImageInspectRootFS { Type = "layers", Layers = [.. config.RootFs.DiffIds.Select(d => d.ToString())] },
                     Metadata = new ImageInspectMetadata { LastTagTime = Timestamps.Format(image.TaggedAt) },
                     Manifests = request.Flag("manifests") && request.Version >= new ApiVersion(1, 48) ? new ImageManifests(engine).Of(image) : null,
+                    Identity = request.Version >= new ApiVersion(1, 53) ? ImageManifests.IdentityOf(engine, image) : null,
                 },
-                request.Version),
-            ApiJson.Default.ImageInspect);
+                OlderImage.VersionFor(request.Version, request.Http.Request.Headers.UserAgent)),
+            "application/json");
     }
 
     private static Api.ImageConfig Describe(ContainerDefaults? config)

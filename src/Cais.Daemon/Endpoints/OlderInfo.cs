@@ -49,11 +49,23 @@ internal static class OlderInfo
             json["BridgeNfIp6tables"] = false;
         }
 
+        if (version < new ApiVersion(1, 25) && json["SecurityOptions"] is JsonArray security)
+        {
+            // Names alone, before options had values.
+            json["SecurityOptions"] = new JsonArray([.. security.Select(o => (JsonNode?)JsonValue.Create(o!.GetValue<string>().Split(',')[0].Replace("name=", "", StringComparison.Ordinal)))]);
+        }
+
         if (version < new ApiVersion(1, 52))
         {
             json["KernelMemoryTCP"] = json["MemoryLimit"]?.GetValue<bool>() ?? false;
         }
 
+        return Bytes(json);
+    }
+
+    /// <summary>An answer's body.</summary>
+    public static byte[] Bytes(JsonObject json)
+    {
         var buffer = new MemoryStream();
         using (var writer = new Utf8JsonWriter(buffer))
         {

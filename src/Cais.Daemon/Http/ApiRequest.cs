@@ -186,9 +186,14 @@ internal sealed class ApiRequest(HttpContext http, ApiVersion version, IReadOnly
     public async Task<IDuplexPipe> HijackWith(string head)
     {
         var client = _client ?? throw new InvalidOperationException("a raw stream needs a connection of the API server");
+        if (http.Request.ContentLength > 0)
+        {
+            // dockerode sends its options along, which are no input of the container's. Nothing is left of a body that was read before.
+            await Body().ConfigureAwait(false);
+        }
+
         http.Response.Headers.Connection = "close";
-        var pipe = client.Detach();
-        pipe.Output.Write(System.Text.Encoding.ASCII.GetBytes(head));
+        var pipe = client.Detach(System.Text.Encoding.ASCII.GetBytes(head));
         await pipe.Output.FlushAsync().ConfigureAwait(false);
         return pipe;
     }

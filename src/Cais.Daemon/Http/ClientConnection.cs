@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace Cais.Daemon.Http;
 
@@ -13,8 +15,11 @@ internal sealed class ClientConnection : IDuplexPipe
     private readonly IDuplexPipe _transport;
     private readonly DetachableWriter _output;
 
-    private ClientConnection(IDuplexPipe transport, CancellationToken finishedSending)
+    private readonly SocketConnection? _socket;
+
+    private ClientConnection(IDuplexPipe transport, SocketConnection? socket, CancellationToken finishedSending)
     {
+        _socket = socket;
         _transport = transport;
         _output = new DetachableWriter(transport.Output);
         FinishedSending = finishedSending;
@@ -34,16 +39,19 @@ internal sealed class ClientConnection : IDuplexPipe
     /// Takes the connection away from the HTTP server: what the server writes from now on goes nowhere. The caller sends and receives
     /// on the result and has to end the request with <c>Connection: close</c>.
     /// </summary>
-    public IDuplexPipe Detach()
+    /// <param name="head">The answer's head, which goes out first and by itself.</param>
+    public IDuplexPipe Detach(ReadOnlySpan<byte> head)
     {
         _output.Detach();
+        _socket?.SendHeadAlone(head.Length);
+        _transport.Output.Write(head);
         return _transport;
     }
 
     /// <summary>Connection middleware: puts a <see cref="ClientConnection"/> between the server and the socket.</summary>
     public static ConnectionDelegate Middleware(ConnectionDelegate next) => async connection =>
     {
-        var client = new ClientConnection(connection.Transport, connection.ConnectionClosed);
+        var client = new ClientConnection(connection.Transport, connection.Features.Get<IConnectionSocketFeature>() as SocketConnection, connection.ConnectionClosed);
         connection.Transport = client;
         // Kestrel drops an answer's rest once this token fires, and it fires on a half-close. A connection that is gone for good still
         // ends its requests: writes to it complete, and FinishedSending has fired.

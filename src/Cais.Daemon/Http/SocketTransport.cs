@@ -113,6 +113,7 @@ internal sealed class SocketConnection : DefaultConnectionContext, IConnectionSo
     private readonly CancellationTokenSource _closed = new();
     private Task _running = Task.CompletedTask;
     private volatile bool _aborted;
+    private int _head;
 
     private SocketConnection(Socket socket, Pipe input, Pipe output)
         : base(Guid.NewGuid().ToString("N")[..13], new Duplex(input.Reader, output.Writer), new Duplex(output.Reader, input.Writer))
@@ -134,6 +135,18 @@ internal sealed class SocketConnection : DefaultConnectionContext, IConnectionSo
         var connection = new SocketConnection(socket, new Pipe(InputOptions), new Pipe(OutputOptions));
         connection._running = Task.Run(connection.RunAsync);
         return connection;
+    }
+
+    /// <summary>
+    /// The next bytes are the head of an answer that ends the talk in HTTP. Clients like python's docker library read it through a buffer that they then throw
+    /// away: what came along with it would be lost to them. So what follows is sent only when the head was taken.
+    /// </summary>
+    public void SendHeadAlone(int length)
+    {
+        if (_socket.AddressFamily == AddressFamily.Unix)
+        {
+            Volatile.Write(ref _head, length);
+        }
     }
 
     public override void Abort(ConnectionAbortedException abortReason)
@@ -205,7 +218,20 @@ internal sealed class SocketConnection : DefaultConnectionContext, IConnectionSo
             while (!_aborted)
             {
                 var read = await _toSend.ReadAsync().ConfigureAwait(false);
-                var sent = read.Buffer.IsEmpty ? 0 : await SendAsync(read.Buffer).ConfigureAwait(false);
+                long sent = 0;
+                if (Volatile.Read(ref _head) is > 0 and var head && !read.Buffer.IsEmpty)
+                {
+                    sent = await SendAsync(read.Buffer.Slice(0, Math.Min(head, read.Buffer.Length))).ConfigureAwait(false);
+                    if (Interlocked.Add(ref _head, -(int)sent) == 0)
+                    {
+                        await Taken().ConfigureAwait(false);
+                    }
+                }
+                else if (!read.Buffer.IsEmpty)
+                {
+                    sent = await SendAsync(read.Buffer).ConfigureAwait(false);
+                }
+
                 var isAll = sent == read.Buffer.Length;
                 _toSend.AdvanceTo(read.Buffer.GetPosition(sent));
                 if (read.IsCompleted && isAll)
@@ -220,6 +246,16 @@ internal sealed class SocketConnection : DefaultConnectionContext, IConnectionSo
         }
 
         await _toSend.CompleteAsync(failure).ConfigureAwait(false);
+    }
+
+    /// <summary>Waits until the client has taken what was sent, for as long as any client needs that will read at all.</summary>
+    private async ValueTask Taken()
+    {
+        var patience = Environment.TickCount64 + 5000;
+        while (!_aborted && Native.Unread(_socket) > 0 && Environment.TickCount64 < patience)
+        {
+            await Task.Delay(1).ConfigureAwait(false);
+        }
     }
 
     private async ValueTask<long> SendAsync(System.Buffers.ReadOnlySequence<byte> buffer)

@@ -22,7 +22,7 @@ public static class BuildAttestations
         var statements = new List<Attestation>();
         foreach (var value in wanted)
         {
-            var attributes = value.Split(',').Select(f => f.Split('=', 2)).ToDictionary(f => f[0], f => f.Length > 1 ? f[1] : "true");
+            var attributes = value.Split(',').Select(f => f.Split('=', 2)).GroupBy(f => f[0]).ToDictionary(f => f.Key, f => f.Last() is [_, var text] ? text : "true");
             if (attributes.GetValueOrDefault("disabled") is "true" or "1")
             {
                 continue;
@@ -74,10 +74,18 @@ public static class BuildAttestations
         json.WriteEndArray();
         json.WriteStartObject("invocation");
         json.WriteStartObject("configSource");
-        json.WriteString("entryPoint", result.Request.Dockerfile.Name);
+        if (result.Request.Dockerfile is { } file)
+        {
+            json.WriteString("entryPoint", file.Name);
+        }
+
         json.WriteEndObject();
         json.WriteStartObject("parameters");
-        json.WriteString("frontend", "dockerfile.v0");
+        if (result.Request.Dockerfile is not null)
+        {
+            json.WriteString("frontend", "dockerfile.v0");
+        }
+
         if (isMax)
         {
             json.WriteStartObject("args");
@@ -113,18 +121,18 @@ public static class BuildAttestations
         json.WriteBoolean("materials", false);
         json.WriteEndObject();
         json.WriteBoolean("reproducible", false);
-        if (isMax)
+        if (isMax && result.Request.Dockerfile is { } dockerfile)
         {
             json.WriteStartObject("https://mobyproject.org/buildkit@v1#metadata");
             json.WriteStartObject("source");
             json.WriteStartArray("infos");
             json.WriteStartObject();
-            json.WriteString("filename", result.Request.Dockerfile.Name);
+            json.WriteString("filename", dockerfile.Name);
             json.WriteString("language", "Dockerfile");
             var text = new StringBuilder();
-            for (var line = 1; line <= result.Request.Dockerfile.LineCount; line++)
+            for (var line = 1; line <= dockerfile.LineCount; line++)
             {
-                text.Append(result.Request.Dockerfile.RawLine(line));
+                text.Append(dockerfile.RawLine(line));
             }
 
             json.WriteBase64String("data", Encoding.UTF8.GetBytes(text.ToString()));
@@ -147,7 +155,7 @@ public static class BuildAttestations
             json.WriteString("dataLicense", "CC0-1.0");
             json.WriteString("SPDXID", "SPDXRef-DOCUMENT");
             json.WriteString("name", "image");
-            json.WriteString("documentNamespace", $"https://spdx.org/spdxdocs/image-{platform.Result.Id.Hex}");
+            json.WriteString("documentNamespace", $"https://spdx.org/spdxdocs/image-{Digest.Of(Encoding.UTF8.GetBytes(string.Join('\n', packages))).Hex}");
             json.WriteStartObject("creationInfo");
             json.WriteString("created", time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
             json.WriteStartArray("creators");

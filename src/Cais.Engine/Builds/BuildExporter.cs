@@ -33,7 +33,7 @@ public sealed class BuildExporter
         {
             using var writer = _services.Images.Building.Begin();
             var target = await AddAsync(writer, result, export, activity, progress, cancellation).ConfigureAwait(false);
-            var image = writer.Store(target, export.Names, result.Platforms[0].Platform);
+            var image = writer.Store(target, export.Names, result.Platforms[0].Platform, export.Build);
             progress.Status(activity, $"writing image {image.Id}", 0, 0, isDone: true);
             foreach (var name in export.Names)
             {
@@ -150,7 +150,7 @@ public sealed class BuildExporter
         if (export.InlineCache)
         {
             var places = result.Result.Layers.Select((l, i) => (l.Path, DiffId: diffIds[i])).DistinctBy(l => l.Path).ToDictionary(l => l.Path, l => l.DiffId);
-            var keys = await build.Solver.KeysAsync(result.Plan.Steps(), cancellation).ConfigureAwait(false);
+            var keys = await result.Solver.KeysAsync(result.Plan.Steps(), cancellation).ConfigureAwait(false);
             var labels = new Dictionary<string, string>(config.Config?.Labels ?? new Dictionary<string, string>())
             {
                 [CacheRecords.Label] = CacheRecords.Write(keys, diffIds, l => places.TryGetValue(l.Path, out var d) ? d : null),
@@ -166,7 +166,13 @@ public sealed class BuildExporter
 
     private async Task<Descriptor> AddCacheAsync(ImageWriter writer, BuildResult result, bool isMax, CancellationToken cancellation)
     {
-        var keys = await result.Solver.KeysAsync(result.Platforms.SelectMany(p => p.Plan.Steps()), cancellation).ConfigureAwait(false);
+        IReadOnlyList<(Digest Key, StepResult Result)> keys = [];
+        foreach (var platform in result.Platforms)
+        {
+            keys = [.. keys, .. await platform.Solver.KeysAsync(platform.Plan.Steps(), cancellation).ConfigureAwait(false)];
+        }
+
+        keys = [.. keys.DistinctBy(k => k.Key)];
         if (!isMax)
         {
             // Of results along the way only those that the final ones are made of.

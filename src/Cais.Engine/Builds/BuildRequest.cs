@@ -7,7 +7,8 @@ namespace Cais.Engine.Builds;
 /// <summary>One build, whichever door it came in by.</summary>
 public sealed record BuildRequest
 {
-    public required DockerfileSource Dockerfile { get; init; }
+    /// <summary>What is built; null for a graph that was made by somebody else.</summary>
+    public required DockerfileSource? Dockerfile { get; init; }
 
     /// <summary>Everything but the platform, which is each of <see cref="Platforms"/> in turn.</summary>
     public BuildOptions Options { get; init; } = new();

@@ -14,13 +14,14 @@ public sealed class BuildResult : IDisposable
     private readonly IDisposable[] _held;
     private int _disposed;
 
-    internal BuildResult(BuildRequest request, IReadOnlyList<PlatformResult> platforms, Solver solver, IEnumerable<IDisposable> held)
+    internal BuildResult(BuildRequest request, IReadOnlyList<PlatformResult> platforms, IEnumerable<IDisposable> held)
     {
-        (Request, Platforms, Solver) = (request, platforms, solver);
-        _held = [solver, .. held];
+        (Request, Platforms) = (request, platforms);
+        _held = [.. held];
     }
 
-    internal Solver Solver { get; }
+    /// <summary>Parts of other results as one, which lasts as long as they do.</summary>
+    public static BuildResult Combine(BuildRequest request, IReadOnlyList<PlatformResult> platforms) => new(request, platforms, []);
 
     public BuildRequest Request { get; }
 
@@ -44,7 +45,8 @@ public sealed class BuildResult : IDisposable
 
 /// <summary>The result for one platform.</summary>
 /// <param name="Images">The images that layers may come from.</param>
-public sealed record PlatformResult(Platform Platform, BuildPlan Plan, StepResult Result, IReadOnlyList<HeldImage> Images)
+/// <param name="Solver">What brought it about, and knows the keys of its steps.</param>
+public sealed record PlatformResult(Platform Platform, BuildPlan Plan, StepResult Result, IReadOnlyList<HeldImage> Images, Solver Solver)
 {
     /// <summary>The file system as an overlay that is attached nowhere: closing it ends it. Reachable as <see cref="FileDescriptor.ProcPath"/>.</summary>
     public FileDescriptor OpenTree()

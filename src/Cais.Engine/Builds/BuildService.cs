@@ -11,7 +11,7 @@ using Cais.Storage;
 namespace Cais.Engine.Builds;
 
 /// <summary>
-/// Builds, whichever door they come in by: <see cref="SolveAsync"/> makes a result, and <see cref="Exporter"/> sends it wherever it shall go. Safe to use from
+/// Builds, whichever door they come in by: <see cref="SolveAsync(BuildRequest, IBuildClient, IBuildProgress, CancellationToken)"/> makes a result, and <see cref="Exporter"/> sends it wherever it shall go. Safe to use from
 /// any thread; builds at the same time share the cache.
 /// </summary>
 public sealed class BuildService : IDisposable
@@ -58,8 +58,19 @@ public sealed class BuildService : IDisposable
     /// Plans and does everything that the request's target needs. Throws <see cref="DockerfileException"/>, <see cref="StepFailedException"/>,
     /// <see cref="Images.ImageException"/> or <see cref="EngineException"/>; nothing of the build goes on when this returns or throws.
     /// </summary>
-    public async Task<BuildResult> SolveAsync(BuildRequest request, IBuildClient client, IBuildProgress progress, CancellationToken cancellation)
+    public Task<BuildResult> SolveAsync(BuildRequest request, IBuildClient client, IBuildProgress progress, CancellationToken cancellation)
     {
+        ArgumentNullException.ThrowIfNull(request);
+        var file = Dockerfile.Parse(request.Dockerfile ?? throw new ArgumentException("there is no Dockerfile", nameof(request)));
+        return SolveAsync(
+            request, (platform, images) => BuildPlanner.PlanAsync(file, request.Options with { Platform = platform }, images, cancellation), client, progress, cancellation);
+    }
+
+    /// <summary>Does everything that a plan of the caller's needs, one for each platform, as <see cref="SolveAsync(BuildRequest, IBuildClient, IBuildProgress, CancellationToken)"/> does.</summary>
+    public async Task<BuildResult> SolveAsync(
+        BuildRequest request, Func<Platform, IBaseImages, Task<BuildPlan>> plan, IBuildClient client, IBuildProgress progress, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(client);
         ArgumentNullException.ThrowIfNull(progress);
@@ -72,7 +83,7 @@ public sealed class BuildService : IDisposable
         var images = new BaseImages(_services.Images, client, progress, request.Pull);
         try
         {
-            return await PlanAndSolveAsync(request, client, images, progress, stop.Token).ConfigureAwait(false);
+            return await PlanAndSolveAsync(request, plan, client, images, progress, stop.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested && !cancellation.IsCancellationRequested)
         {
@@ -99,7 +110,39 @@ public sealed class BuildService : IDisposable
         ArgumentNullException.ThrowIfNull(request);
         using var images = new BaseImages(_services.Images, client, progress, request.Pull);
         return await BuildPlanner.PlanAsync(
-            Dockerfile.Parse(request.Dockerfile), request.Options with { Platform = request.Platforms[0] }, images, cancellation).ConfigureAwait(false);
+            Dockerfile.Parse(request.Dockerfile ?? throw new ArgumentException("there is no Dockerfile", nameof(request))), request.Options with { Platform = request.Platforms[0] }, images, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Runs a frontend's image to its end, and gives its exit code. What it writes to its file system is thrown away. Throws <see cref="Images.ImageException"/> if there is no such image,
+    /// or an <see cref="IOException"/> if it cannot be started.
+    /// </summary>
+    public async Task<int> RunFrontendAsync(FrontendRun run, IBuildClient client, IBuildProgress progress, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        using var images = new BaseImages(_services.Images, client, progress, pull: false);
+        var image = await images.ResolveAsync(run.Image, Platform.Current, cancellation).ConfigureAwait(false);
+        var layers = await images.OpenAsync(image.Identity, cancellation).ConfigureAwait(false);
+        using var written = Cache.Begin();
+        var config = image.Config.Config ?? new ContainerDefaults();
+        IReadOnlyList<string> command = [.. config.Entrypoint ?? [], .. config.Cmd ?? []];
+        return await _executor.RunAsync(
+            new RunRequest
+            {
+                Id = "frontend-" + written.Id,
+                LowerDirectories = [.. layers.Reverse().Distinct()],
+                UpperDirectory = written.UpperDirectory,
+                WorkDirectory = written.WorkDirectory,
+                Arguments = command.Count > 0 ? command : ["/run"],
+                Environment = [.. config.Env ?? [], .. run.Environment],
+                WorkingDirectory = string.IsNullOrEmpty(config.WorkingDir) ? "/" : config.WorkingDir,
+                User = config.User ?? "",
+                Network = config.Labels?.ContainsKey("moby.buildkit.frontend.network.none") == true ? RunNetwork.None : RunNetwork.Default,
+                Surroundings = RunEnvironment.Default,
+                Input = run.Input,
+            },
+            run.Output,
+            cancellation).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -190,13 +233,17 @@ public sealed class BuildService : IDisposable
     }
 
     private async Task<BuildResult> PlanAndSolveAsync(
-        BuildRequest request, IBuildClient client, BaseImages images, IBuildProgress progress, CancellationToken cancellation)
+        BuildRequest request,
+        Func<Platform, IBaseImages, Task<BuildPlan>> planner,
+        IBuildClient client,
+        BaseImages images,
+        IBuildProgress progress,
+        CancellationToken cancellation)
     {
-        var file = Dockerfile.Parse(request.Dockerfile);
         var plans = new List<BuildPlan>();
         foreach (var platform in request.Platforms)
         {
-            var plan = await BuildPlanner.PlanAsync(file, request.Options with { Platform = platform }, images, cancellation).ConfigureAwait(false);
+            var plan = await planner(platform, images).ConfigureAwait(false);
             Entitlements.Check(request, plan);
             request.Planned?.Invoke(plan);
             plans.Add(plan);
@@ -217,9 +264,8 @@ public sealed class BuildService : IDisposable
             IReadOnlyList<HeldImage> held = [.. images.Held, .. imported?.Held ?? []];
             return new BuildResult(
                 request,
-                [.. plans.Select((plan, i) => new PlatformResult(request.Platforms[i], plan, results[i], held))],
-                solver,
-                imported is null ? [images] : [images, imported]);
+                [.. plans.Select((plan, i) => new PlatformResult(request.Platforms[i], plan, results[i], held, solver))],
+                imported is null ? [solver, images] : [solver, images, imported]);
         }
         catch
         {

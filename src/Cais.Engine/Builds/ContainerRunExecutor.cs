@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Text.Json;
 using Cais.Build.Solving;
 using Cais.Engine.Containers;
@@ -55,7 +56,7 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
 
             Directory.CreateDirectory(bundle);
             File.WriteAllBytes(Path.Combine(bundle, "config.json"), JsonSerializer.SerializeToUtf8Bytes(spec, SpecJson.Default.Spec));
-            streams = new RunStreams(services.Loop, Path.Combine(services.Options.PipesDirectory, id), output);
+            streams = new RunStreams(services.Loop, Path.Combine(services.Options.PipesDirectory, id), request.Input, output);
             var shim = await taking.ConfigureAwait(false);
             services.Shims.Prepare();
 
@@ -134,7 +135,7 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
 
     private CreateTaskRequest CreateRequest(string id, string bundle, RootfsMount rootfs, RunStreams streams)
     {
-        var request = new CreateTaskRequest { Id = id, Bundle = bundle, Stdout = streams.StdoutPath, Stderr = streams.StderrPath };
+        var request = new CreateTaskRequest { Id = id, Bundle = bundle, Stdin = streams.StdinPath ?? "", Stdout = streams.StdoutPath, Stderr = streams.StderrPath };
         var mount = new Containerd.Types.Mount { Type = "overlay", Source = "overlay" };
         mount.Options.Add("lowerdir=" + string.Join(':', rootfs.LowerDirs));
         mount.Options.Add("upperdir=" + rootfs.UpperDir);
@@ -145,15 +146,26 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
         return request;
     }
 
-    /// <summary>A command's two outputs, read as they come.</summary>
+    /// <summary>A command's two outputs, read as they come, and its input.</summary>
     private sealed class RunStreams : IDisposable
     {
+        private readonly DescriptorWriter? _stdin;
         private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly List<DescriptorReader> _readers = [];
         private int _open = 2;
 
-        public RunStreams(EventLoop loop, string prefix, IRunOutput output)
+        public RunStreams(EventLoop loop, string prefix, PipeReader? input, IRunOutput output)
         {
+            if (input is not null)
+            {
+                StdinPath = prefix + "-stdin";
+                Fifo.Create(StdinPath);
+
+                // Open for reading too, so that it can be opened before anybody reads.
+                _stdin = new DescriptorWriter(loop, Fifo.OpenBoth(StdinPath));
+                _ = FeedAsync(input, _stdin);
+            }
+
             (StdoutPath, StderrPath) = (prefix + "-stdout", prefix + "-stderr");
             foreach (var path in (ReadOnlySpan<string>)[StdoutPath, StderrPath])
             {
@@ -177,6 +189,8 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
             }
         }
 
+        public string? StdinPath { get; }
+
         public string StdoutPath { get; }
 
         public string StderrPath { get; }
@@ -185,9 +199,42 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
 
         public void Dispose()
         {
+            _stdin?.Dispose();
             _readers.ForEach(r => r.Dispose());
             File.Delete(StdoutPath);
             File.Delete(StderrPath);
+            if (StdinPath is not null)
+            {
+                File.Delete(StdinPath);
+            }
+        }
+
+        private static async Task FeedAsync(PipeReader input, DescriptorWriter stdin)
+        {
+            try
+            {
+                while (await input.ReadAsync().ConfigureAwait(false) is { IsCanceled: false, Buffer: var buffer } read)
+                {
+                    foreach (var part in buffer)
+                    {
+                        await stdin.WriteAsync(part).ConfigureAwait(false);
+                    }
+
+                    input.AdvanceTo(buffer.End);
+                    if (read.IsCompleted)
+                    {
+                        break;
+                    }
+                }
+
+                stdin.Complete();
+            }
+            catch (Exception e) when (e is Linux.LinuxException or IOException or ObjectDisposedException or InvalidOperationException)
+            {
+                // The command has ended, and does not listen any more.
+            }
+
+            await input.CompleteAsync().ConfigureAwait(false);
         }
     }
 }

@@ -14,22 +14,24 @@ internal static class Entitlements
         {
             if (run.IsInsecure && !request.AllowInsecure)
             {
-                throw new DockerfileException("security.insecure is not allowed: the build must be started with --allow security.insecure", run.Range).In(request.Dockerfile);
+                throw new DockerfileException("security.insecure is not allowed: the build must be started with --allow security.insecure", run.Range).InFile(request.Dockerfile);
             }
 
             if (run.Network == RunNetwork.Host && request.Options.Network != RunNetwork.Host && !request.AllowHostNetwork)
             {
-                throw new DockerfileException("network.host is not allowed: the build must be started with --allow network.host", run.Range).In(request.Dockerfile);
+                throw new DockerfileException("network.host is not allowed: the build must be started with --allow network.host", run.Range).InFile(request.Dockerfile);
             }
 
             if (!Emulation.CanRun(run.Platform))
             {
                 throw new DockerfileException(
                     $"this machine ({Platform.Current}) cannot run programs for {run.Platform}: install qemu-user-static and binfmt-support, or build stages that only compile with FROM --platform=$BUILDPLATFORM",
-                    run.Range).In(request.Dockerfile);
+                    run.Range).InFile(request.Dockerfile);
             }
         }
     }
+
+    private static DockerfileException InFile(this DockerfileException e, DockerfileSource? file) => file is null ? e : e.In(file);
 }
 
 /// <summary>Which machines' programs this one runs: its own, and those that the kernel has an interpreter for (binfmt_misc).</summary>

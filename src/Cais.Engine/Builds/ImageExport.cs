@@ -9,6 +9,9 @@ public sealed record ImageExport
     /// <summary>The names to give; none leaves the image with its ID alone.</summary>
     public IReadOnlyList<Reference> Names { get; init; } = [];
 
+    /// <summary>The identifier of the build, if its client gave it one.</summary>
+    public string Build { get; init; } = "";
+
     /// <summary>Annotations of every manifest.</summary>
     public IReadOnlyDictionary<string, string> Annotations { get; init; } = new Dictionary<string, string>();
 

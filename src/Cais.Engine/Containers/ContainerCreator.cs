@@ -22,7 +22,7 @@ public sealed record CreateContainer
 }
 
 /// <summary>Makes containers. Everything is checked before anything is made; the row comes last, and a failure takes back what came before it.</summary>
-internal sealed class ContainerCreator(EngineServices services)
+internal sealed class ContainerCreator(EngineServices services, ContainerLinks links)
 {
     public async Task<(Container Container, IReadOnlyList<string> Warnings)> Create(CreateContainer request, CancellationToken cancellation)
     {
@@ -55,6 +55,7 @@ internal sealed class ContainerCreator(EngineServices services)
             config = config with { Hostname = services.Host.Hostname };
         }
 
+        var linked = links.Resolve(host);
         var record = new ContainerRecord
         {
             Id = id,
@@ -63,8 +64,9 @@ internal sealed class ContainerCreator(EngineServices services)
             ImageId = image.Id.ToString(),
             ImageManifest = Describe(image.ManifestDescriptor),
             Config = config,
-            HostConfig = host,
+            HostConfig = linked.Count > 0 ? host with { Links = null } : host,
             Networks = Networks(request, host),
+            Links = linked,
             Mounts = [],
             Runtime = host.Runtime!,
             LogDriver = host.LogConfig!.Type!,

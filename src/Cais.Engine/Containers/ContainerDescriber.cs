@@ -4,7 +4,7 @@ using Cais.Engine.Execs;
 namespace Cais.Engine.Containers;
 
 /// <summary>Containers in the API's words. Reads immutable values only and never waits.</summary>
-internal sealed class ContainerDescriber(EngineServices services, ContainerNetwork networks, ExecService execs)
+internal sealed class ContainerDescriber(EngineServices services, ContainerNetwork networks, ContainerLinks links, ExecService execs)
 {
     public ContainerInspectResponse Inspect(Container container, bool size)
     {
@@ -33,7 +33,7 @@ internal sealed class ContainerDescriber(EngineServices services, ContainerNetwo
             ProcessLabel = "",
             AppArmorProfile = "",
             ExecIDs = execs.RunningIn(container),
-            HostConfig = record.HostConfig,
+            HostConfig = record.Links.Count > 0 ? record.HostConfig with { Links = links.Describe(record) } : record.HostConfig,
             Storage = new StorageInfo { RootFS = new RootFSStorage { Snapshot = new RootFSStorageSnapshot { Name = "overlayfs" } } },
             SizeRw = size ? services.Images.Snapshots.Usage(record.Id) : null,
             SizeRootFs = size ? SizeOfRoot(record) : null,
@@ -50,7 +50,7 @@ internal sealed class ContainerDescriber(EngineServices services, ContainerNetwo
         return new ContainerSummary
         {
             Id = record.Id,
-            Names = ["/" + record.Name],
+            Names = links.NamesOf(record),
             Image = ImageName(record),
             ImageID = record.ImageId,
             ImageManifestDescriptor = record.ImageManifest,

@@ -246,6 +246,22 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
         Started?.Invoke(container);
     }
 
+    /// <summary>The kernel has killed a process of a container, which may go on without it.</summary>
+    public async Task OutOfMemory(string id)
+    {
+        if (services.Containers.Find(id) is not { Task: { } task } container || !task.ShouldTellOutOfMemory())
+        {
+            return;
+        }
+
+        services.Tell(container, "oom");
+        using var held = await container.Gate.Enter().ConfigureAwait(false);
+        if (container.Task == task && container.Status is { HasProcess: true, OomKilled: false })
+        {
+            services.Containers.Update(container, container.Status with { OomKilled = true });
+        }
+    }
+
     private async Task Watch(Container container, RunningTask task)
     {
         ProcessExit exit;
@@ -288,6 +304,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
         var record = container.Record;
         var trace = new PhaseTrace("container exit", services.Log, services.Options.Trace);
         Stopped?.Invoke(container);
+        task.Ending = true;
         var oom = CgroupFiles.WasOutOfMemory(services, record);
         services.Containers.Update(container, container.Status with { End = new ProcessEnd(exit.Code, exit.At, oom) });
         await ShimTasksDelete(task.Shim, container.Id).ConfigureAwait(false);
@@ -326,7 +343,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
             RestartCount = container.Status.RestartCount + (delay is null ? 0 : 1),
             RestartDelay = delay ?? TimeSpan.Zero,
         });
-        if (oom)
+        if (oom && task.ShouldTellOutOfMemory())
         {
             services.Tell(container, "oom");
         }

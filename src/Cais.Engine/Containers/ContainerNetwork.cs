@@ -22,6 +22,11 @@ internal sealed class ContainerNetwork(EngineServices services)
         return await services.Networks.CreateSandboxAsync(SpecOf(container), cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>The same, for a caller that needs the network only later.</summary>
+    public async Task<SandboxStart?> Begin(ContainerRecord container) => Namespaces.ContainerOf(container.HostConfig.NetworkMode) is not null
+        ? null
+        : await services.Networks.BeginSandboxAsync(SpecOf(container), CancellationToken.None).ConfigureAwait(false);
+
     public Task Destroy(string id) => services.Networks.DestroySandboxAsync(id);
 
     /// <summary>The namespace its processes join; null for the host's.</summary>
@@ -157,6 +162,7 @@ internal sealed class ContainerNetwork(EngineServices services)
         LinkLocalAddresses = [.. (settings?.IPAMConfig?.LinkLocalIPs ?? []).Select(a => Address(a)).OfType<IPAddress>()],
         MacAddress = string.IsNullOrEmpty(settings?.MacAddress) ? null : PhysicalAddress.Parse(settings.MacAddress.Replace(':', '-').ToUpperInvariant()),
         Aliases = settings?.Aliases ?? [],
+        Links = (settings?.Links ?? []).Select(ContainerLinks.Parse).DistinctBy(l => l.Alias).ToDictionary(l => l.Alias, l => l.Name),
         GatewayPriority = (int)(settings?.GwPriority ?? 0),
         Options = settings?.DriverOpts ?? new Dictionary<string, string>(),
     };
@@ -185,7 +191,7 @@ internal sealed class ContainerNetwork(EngineServices services)
         _ => "tcp",
     };
 
-    private SandboxSpec SpecOf(ContainerRecord container)
+    private static SandboxSpec SpecOf(ContainerRecord container)
     {
         var host = container.HostConfig;
         return new SandboxSpec
@@ -199,21 +205,8 @@ internal sealed class ContainerNetwork(EngineServices services)
             Dns = [.. (host.Dns ?? []).Select(IPAddress.Parse)],
             DnsSearch = host.DnsSearch ?? [],
             DnsOptions = host.DnsOptions ?? [],
-            Links = LinksOf(host),
+            Links = container.Links,
         };
-    }
-
-    /// <summary>Reads <c>--link name:alias</c>.</summary>
-    private Dictionary<string, string> LinksOf(HostConfig host)
-    {
-        var links = new Dictionary<string, string>();
-        foreach (var link in host.Links ?? [])
-        {
-            var parts = link.Split(':', 2);
-            links[(parts.Length > 1 ? parts[1] : parts[0]).Split('/')[^1]] = services.Containers.Get(parts[0].TrimStart('/')).Id;
-        }
-
-        return links;
     }
 
     private static Dictionary<string, IReadOnlyList<Api.PortBinding>?> PortsOf(ContainerRecord container, IReadOnlyList<PortBinding> bound)

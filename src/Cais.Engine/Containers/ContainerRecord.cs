@@ -27,6 +27,9 @@ public sealed record ContainerRecord
     /// <summary>How it joins each network, by the name or id it was asked with.</summary>
     public IReadOnlyDictionary<string, EndpointSettings> Networks { get; init; } = new Dictionary<string, EndpointSettings>();
 
+    /// <summary><c>--link</c> in the default network: ids of other containers by the names that this one has for them.</summary>
+    public IReadOnlyDictionary<string, string> Links { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Everything that is mounted beside the engine's own mounts, in the order to mount it.</summary>
     public IReadOnlyList<MountRecord> Mounts { get; init; } = [];
 

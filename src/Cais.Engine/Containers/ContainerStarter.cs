@@ -16,7 +16,7 @@ using Google.Protobuf.WellKnownTypes;
 namespace Cais.Engine.Containers;
 
 /// <summary>Turns a container into a process: what is slow is done at once, and what was done is undone when a part fails.</summary>
-internal sealed class ContainerStarter(EngineServices services, ContainerNetwork networks, HostMounts hostMounts)
+internal sealed class ContainerStarter(EngineServices services, ContainerNetwork networks, ContainerLinks links, HostMounts hostMounts)
 {
     private readonly UserCache _users = new();
 
@@ -30,10 +30,11 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         var trace = new PhaseTrace("container start", services.Log, services.Options.Trace);
         var runtime = RuntimeResolver.Resolve(record.Runtime, services.Options)
             ?? throw EngineException.InvalidParameter($"unknown or invalid runtime name: {record.Runtime}");
+        links.CheckStart(record);
         var bundle = Path.Combine(services.Options.BundlesDirectory, record.Id);
         Directory.CreateDirectory(bundle);
         var taking = runtime.Shim is null ? services.Shims.Take() : null;
-        var connecting = Task.Run(() => networks.Create(record));
+        var connecting = Task.Run(() => networks.Begin(record));
         ProcessStreams? streams = null;
         ContainerLog? log = null;
         var created = false;
@@ -51,11 +52,11 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
                 services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true);
             trace.Mark("files");
 
-            var sandbox = await connecting.ConfigureAwait(false);
+            var network = await connecting.ConfigureAwait(false);
             networks.WriteFiles(record, directory);
             trace.Mark("network");
 
-            var spec = SpecGenerator.Generate(mounts.Record, SpecOptionsOf(record, user, sandbox, directory) with
+            var spec = SpecGenerator.Generate(mounts.Record, SpecOptionsOf(record, user, network?.Sandbox, directory) with
             {
                 Sources = sources,
                 SharedMemoryPath = hostMounts.SharedMemoryOf(record),
@@ -70,9 +71,18 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
             services.Containers.Update(container, container.Status with { ShimSocket = shim.Socket, ShimService = shim.Service == TaskClient.V2 ? null : shim.Service });
             trace.Mark("shim");
 
+            // The container is made while the kernel still connects its network; hooks and others' runtimes may look at it earlier than its program.
+            var built = network?.Built ?? Task.CompletedTask;
+            if (spec.Hooks is not null || runtime.Shim is not null || runtime.Program is not null)
+            {
+                await built.ConfigureAwait(false);
+            }
+
             await shim.Tasks.CreateAsync(CreateRequest(record, runtime, bundle, rootfs, streams, checkpoint)).ConfigureAwait(false);
             created = true;
             trace.Mark("create");
+            await built.ConfigureAwait(false);
+            trace.Mark("connected");
             var started = await shim.Tasks.StartAsync(new StartRequest { Id = record.Id }).ConfigureAwait(false);
             trace.Mark("start");
             services.Containers.Update(container, container.Status with
@@ -86,6 +96,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
                 FinishedAt = container.Status.FinishedAt,
                 Health = null,
             });
+            links.Begun(record);
             trace.Mark("record");
             trace.Done();
             services.Shims.Prepare();
@@ -152,6 +163,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         Directory = directory,
         NetworkNamespace = networks.NamespacePath(record, sandbox),
         Hostname = networks.HostnameOf(record),
+        LinkEnvironment = record.Links.Count > 0 ? links.Environment(record) : [],
         Find = services.Containers.Get,
         CgroupParent = services.Options.CgroupParent,
         Seccomp = services.Seccomp,
@@ -241,7 +253,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         return rootfs ?? throw EngineException.System($"the file system of container {record.Id} is gone: remove the container and create it again");
     }
 
-    private async Task Undo(Container container, Task<Shim>? taking, Task<Sandbox?> connecting, bool created)
+    private async Task Undo(Container container, Task<Shim>? taking, Task<SandboxStart?> connecting, bool created)
     {
         try
         {
@@ -255,7 +267,11 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
                 await ShimLauncher.Release(shim, container.Id).ConfigureAwait(false);
             }
 
-            await Settled(connecting).ConfigureAwait(false);
+            if (await Settled(connecting).ConfigureAwait(false) is { } network)
+            {
+                await network.Built.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
             await CleanUp(container.Record).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or NetworkException or EngineException)

@@ -9,6 +9,7 @@ internal sealed class ContainerStore
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Container> _byId = [];
     private readonly Dictionary<string, string> _idByName = [];
+    private readonly LinkIndex _links = new();
     private readonly Database _database;
 
     public ContainerStore(Database database)
@@ -23,6 +24,7 @@ internal sealed class ContainerStore
         {
             _byId[container.Id] = container;
             _idByName[container.Name] = container.Id;
+            _links.Add(container.Record);
         }
     }
 
@@ -35,7 +37,7 @@ internal sealed class ContainerStore
         }
     }
 
-    /// <summary>By full id, name, or unambiguous start of an id, in this order.</summary>
+    /// <summary>By full id, name (also <c>parent/alias</c>, for one that is linked to), or unambiguous start of an id, in this order.</summary>
     /// <exception cref="EngineException">NotFound: <c>No such container: x</c>; InvalidParameter: more than one begins so.</exception>
     public Container Get(string nameOrId) => Find(nameOrId) ?? throw EngineException.NotFound($"No such container: {nameOrId}");
 
@@ -44,7 +46,8 @@ internal sealed class ContainerStore
         lock (_gate)
         {
             if (_byId.TryGetValue(nameOrId, out var found)
-                || (_idByName.TryGetValue(nameOrId.TrimStart('/'), out var id) && _byId.TryGetValue(id, out found)))
+                || (_idByName.TryGetValue(nameOrId.TrimStart('/'), out var id) && _byId.TryGetValue(id, out found))
+                || (nameOrId.Contains('/') && _links.Find(nameOrId.TrimStart('/')) is { } linked && _byId.TryGetValue(linked, out found)))
             {
                 return found;
             }
@@ -68,6 +71,16 @@ internal sealed class ContainerStore
             }
 
             return found;
+        }
+    }
+
+    /// <summary>The containers that link to this one, and the names that they have for it, by the parent's name and then the alias.</summary>
+    public IReadOnlyList<(Container Parent, string Alias)> LinksTo(string id)
+    {
+        lock (_gate)
+        {
+            return [.. _links.To(id).Select(l => (Parent: _byId.GetValueOrDefault(l.Parent), l.Alias)).Where(l => l.Parent is not null).Select(l => (l.Parent!, l.Alias))
+                .OrderBy(l => l.Item1.Name, StringComparer.Ordinal).ThenBy(l => l.Alias, StringComparer.Ordinal)];
         }
     }
 
@@ -119,6 +132,7 @@ internal sealed class ContainerStore
         lock (_gate)
         {
             _byId[record.Id] = container;
+            _links.Add(record);
         }
 
         return container;
@@ -133,7 +147,12 @@ internal sealed class ContainerStore
     public void Update(Container container, ContainerRecord record)
     {
         _database.Write(c => c.Execute("UPDATE containers_containers SET name = $2, record = $3 WHERE id = $1", container.Id, record.Name, Json(record)));
-        container.Record = record;
+        lock (_gate)
+        {
+            _links.Remove(container.Record);
+            container.Record = record;
+            _links.Add(record);
+        }
     }
 
     public void Remove(Container container)
@@ -142,6 +161,7 @@ internal sealed class ContainerStore
         lock (_gate)
         {
             _byId.Remove(container.Id);
+            _links.Remove(container.Record);
             Release(container.Name, container.Id);
         }
     }

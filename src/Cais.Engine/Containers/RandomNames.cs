@@ -1,4 +1,4 @@
-using System.Security.Cryptography;
+using Cais.Linux;
 
 namespace Cais.Engine.Containers;
 
@@ -26,7 +26,7 @@ internal static class RandomNames
     /// <summary>A name; from the third attempt on with a number, since the short ones seem to be taken.</summary>
     public static string Next(int attempt)
     {
-        var name = $"{Qualities[RandomNumberGenerator.GetInt32(Qualities.Length)]}_{Things[RandomNumberGenerator.GetInt32(Things.Length)]}";
-        return attempt < 2 ? name : name + RandomNumberGenerator.GetInt32(10 << Math.Min(attempt, 20));
+        var name = $"{Qualities[RandomBytes.Below(Qualities.Length)]}_{Things[RandomBytes.Below(Things.Length)]}";
+        return attempt < 2 ? name : name + RandomBytes.Below(10 << Math.Min(attempt, 20));
     }
 }

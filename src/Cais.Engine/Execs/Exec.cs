@@ -30,12 +30,18 @@ public sealed class Exec
     /// <summary>Whether somebody has started it; it runs once.</summary>
     public bool Started { get; internal set; }
 
+    /// <summary>Whether somebody is about to start it, and has perhaps been answered already.</summary>
+    internal bool Claimed { get; set; }
+
     public bool Running { get; internal set; }
 
     /// <summary>Null until it has ended.</summary>
     public int? ExitCode { get; internal set; }
 
     public int Pid { get; internal set; }
+
+    /// <summary>Ends when the process has begun, or will never.</summary>
+    internal TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     internal TaskCompletionSource Finished { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

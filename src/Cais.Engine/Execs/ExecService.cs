@@ -19,6 +19,9 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
     /// <summary>Ended commands stay for those who ask for their exit code, the oldest go first.</summary>
     private const int Remembered = 32;
 
+    /// <summary>How long a resize waits for a command that is being started.</summary>
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(10);
+
     private const string SpecType = "types.containerd.io/opencontainers/runtime-spec/1/Process";
 
     private readonly Lock _gate = new();
@@ -101,6 +104,7 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
         }
 
         CheckRunning(exec.Container);
+        exec.Claimed = true;
     }
 
     /// <summary>Starts it. Whoever wants its output has been added to <see cref="Exec.Output"/> before.</summary>
@@ -137,6 +141,7 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
             trace.Mark("start");
             exec.Pid = (int)started.Pid;
             exec.Running = true;
+            exec.Begun.TrySetResult();
             Tell(exec, "exec_start");
             _ = Watch(exec, task);
             trace.Done();
@@ -148,6 +153,7 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
             await Delete(task, exec).ConfigureAwait(false);
             exec.Streams?.Dispose();
             exec.Output.Complete();
+            exec.Begun.TrySetResult();
             exec.Finished.TrySetResult();
             throw error;
         }
@@ -169,8 +175,21 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
         }
     }
 
+    /// <summary>Clients resize as soon as they are answered, which may be before the process has begun.</summary>
     public static async Task Resize(Exec exec, uint height, uint width)
     {
+        if (exec.Claimed)
+        {
+            try
+            {
+                await exec.Begun.Task.WaitAsync(StartTimeout).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                throw EngineException.System("timeout waiting for exec session ready");
+            }
+        }
+
         if (!exec.Running || exec.Container.Task is not { } task)
         {
             throw EngineException.Conflict($"exec process {exec.Id} is not running");

@@ -3,44 +3,27 @@ using Cais.Engine.Logging;
 using Cais.Linux;
 using Cais.Linux.Io;
 using Cais.Ttrpc;
-using Containerd.Services.Events.Ttrpc.V1;
-using Google.Protobuf.WellKnownTypes;
 
 namespace Cais.Engine.Shims;
 
 /// <summary>
-/// Starts shims of others by containerd's protocol (core/runtime/v2/README.md): the program's <c>start</c> prints where the shim listens. They publish events to
-/// whoever started them; what they tell, the engine learns from their answers, so that it only has to listen.
+/// Starts shims of others by containerd's protocol (core/runtime/v2/README.md): the program's <c>start</c> prints where the shim listens.
 /// </summary>
-internal sealed class ForeignShims : IDisposable
+internal sealed class ForeignShims(EventLoop loop, ShimEvents events, DescriptorLimit? descriptors, EngineLog log)
 {
     /// <summary>containerd's own limit for a shim's start.</summary>
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
-
-    private readonly Lock _gate = new();
-    private readonly EventLoop _loop;
-    private readonly EngineLog _log;
-    private readonly string _events;
-    private TtrpcServer? _server;
-
-    public ForeignShims(EventLoop loop, EngineOptions options, EngineLog log)
-    {
-        _loop = loop;
-        _log = log;
-        _events = Path.Combine(options.ShimsDirectory, "events");
-    }
 
     /// <summary>A shim for one container.</summary>
     /// <exception cref="EngineException">The program could not be run, or failed; with what it said.</exception>
     public async Task<Shim> Start(string program, string id, string bundle)
     {
-        Listen();
         Directory.CreateDirectory(Path.Combine(bundle, "rootfs"));
         ReadLog(bundle, id);
-        var said = await Run(program, ["-namespace", "cais", "-address", _events, "-publish-binary", "/bin/true", "-id", id, "start"], bundle, StartTimeout)
+        var said = await Run(program, ["-namespace", "cais", "-address", events.Address, "-publish-binary", "/bin/true", "-id", id, "start"], bundle, StartTimeout)
             .ConfigureAwait(false);
         var (socket, service) = AddressOf(said) ?? throw EngineException.System($"the shim {program} did not say where it listens, but: {said.Trim()}");
-        return new Shim(socket, await Connect(_loop, socket).ConfigureAwait(false), service);
+        return new Shim(socket, await Connect(loop, socket).ConfigureAwait(false), service);
     }
 
     /// <summary>Others' shims want to hear containerd's namespace with every call.</summary>
@@ -74,19 +57,6 @@ internal sealed class ForeignShims : IDisposable
         return text.StartsWith(Scheme, StringComparison.Ordinal) && text.Length > Scheme.Length ? (text[Scheme.Length..], service) : null;
     }
 
-    public void Dispose()
-    {
-        lock (_gate)
-        {
-            if (_server is { } server)
-            {
-                _loop.Post(server.Dispose);
-            }
-        }
-
-        File.Delete(_events);
-    }
-
     /// <summary>Shims write their log to a pipe in the bundle, and wait for somebody who reads it.</summary>
     private void ReadLog(string bundle, string id)
     {
@@ -94,30 +64,14 @@ internal sealed class ForeignShims : IDisposable
         File.Delete(path);
         Fifo.Create(path);
         _ = DescriptorReader.Start(
-            _loop,
+            loop,
             Fifo.OpenRead(path),
             bytes =>
             {
-                _log.Debug("a shim says: " + System.Text.Encoding.UTF8.GetString(bytes).TrimEnd(), ("container", id));
+                log.Debug("a shim says: " + System.Text.Encoding.UTF8.GetString(bytes).TrimEnd(), ("container", id));
                 return true;
             },
             _ => { });
-    }
-
-    private void Listen()
-    {
-        lock (_gate)
-        {
-            if (_server is not null)
-            {
-                return;
-            }
-
-            File.Delete(_events);
-            _server = new TtrpcServer(_loop);
-            _server.Handle("containerd.services.events.ttrpc.v1.Events", "Forward", ForwardRequest.Parser, (_, _) => ValueTask.FromResult(new Empty()));
-            _server.Listen(UnixSocket.Listen(_events));
-        }
     }
 
     private async Task<string> Run(string program, IReadOnlyList<string> arguments, string directory, TimeSpan limit)
@@ -136,8 +90,8 @@ internal sealed class ForeignShims : IDisposable
                     WorkingDirectory = directory,
                     Environment = new Dictionary<string, string?>
                     {
-                        ["TTRPC_ADDRESS"] = _events,
-                        ["GRPC_ADDRESS"] = _events,
+                        ["TTRPC_ADDRESS"] = events.Address,
+                        ["GRPC_ADDRESS"] = events.Address,
                         ["NAMESPACE"] = "cais",
                         ["MAX_SHIM_VERSION"] = "3",
                     },
@@ -147,8 +101,9 @@ internal sealed class ForeignShims : IDisposable
 
             using (child)
             {
+                descriptors?.ApplyTo(child.Pid);
                 var reading = Read(output);
-                var status = await child.WaitAsync(_loop).WaitAsync(limit).ConfigureAwait(false);
+                var status = await child.WaitAsync(loop).WaitAsync(limit).ConfigureAwait(false);
                 var said = await reading.WaitAsync(limit).ConfigureAwait(false);
                 return status.ShellCode == 0 ? said : throw EngineException.System($"the shim {program} could not be started: {said.Trim()}");
             }
@@ -160,7 +115,7 @@ internal sealed class ForeignShims : IDisposable
         var text = new MemoryStream();
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var reader = DescriptorReader.Start(
-            _loop,
+            loop,
             Files.Duplicate(pipe),
             bytes =>
             {

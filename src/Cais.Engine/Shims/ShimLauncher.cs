@@ -18,6 +18,7 @@ internal sealed class ShimLauncher : IDisposable
     private readonly string _directory;
     private readonly string _program;
     private readonly ForeignShims _foreign;
+    private readonly DescriptorLimit? _limit;
     private Task<Shim>? _spare;
     private bool _disposed;
 
@@ -27,9 +28,14 @@ internal sealed class ShimLauncher : IDisposable
         _log = log;
         _directory = options.ShimsDirectory;
         _program = options.ShimPath ?? Programs.Find("containerd-shim-cais-v2");
+        _limit = options.ContainerDescriptors;
         Directory.CreateDirectory(_directory);
-        _foreign = new ForeignShims(loop, options, log);
+        Events = new ShimEvents(loop, _directory);
+        _foreign = new ForeignShims(loop, Events, options.ContainerDescriptors, log);
     }
+
+    /// <summary>What shims tell without being asked.</summary>
+    public ShimEvents Events { get; }
 
     /// <summary>Another's shim, with the container's bundle.</summary>
     public Task<Shim> Start(string program, string id, string bundle) => _foreign.Start(program, id, bundle);
@@ -136,7 +142,7 @@ internal sealed class ShimLauncher : IDisposable
     /// <summary>Ends the spare; shims of containers go on.</summary>
     public void Dispose()
     {
-        _foreign.Dispose();
+        Events.Dispose();
         Task<Shim>? spare;
         lock (_gate)
         {
@@ -164,12 +170,16 @@ internal sealed class ShimLauncher : IDisposable
             var child = ChildProcess.Start(new ChildCommand
             {
                 Program = _program,
-                Arguments = ["-namespace", "cais", "-address", "", "serve"],
+                Arguments = ["-namespace", "cais", "-address", "", "-topics", ShimEvents.OutOfMemory, "serve"],
                 WorkingDirectory = _directory,
+                Environment = new Dictionary<string, string?> { ["TTRPC_ADDRESS"] = Events.Address },
                 Descriptors = [null, null, null, listener],
                 NewSession = true,
             });
             _ = Reap(child);
+
+            // It has no container yet: in time for those that it will have.
+            _limit?.ApplyTo(child.Pid);
         }
 
         return new Shim(socket, await TtrpcClient.ConnectAsync(_loop, socket).ConfigureAwait(false));

@@ -67,7 +67,7 @@ internal static class SpecGenerator
         var capabilities = CapabilitySet.Of(
             container.HostConfig.CapAdd, container.HostConfig.CapDrop, privileged, options.Host);
         var own = Process(container, options, security, capabilities);
-        var environment = Environment(container, options.User, options.Hostname, exec.Tty == true, exec.Env);
+        var environment = Environment(container, options, exec.Tty == true, exec.Env);
         return own with
         {
             Terminal = exec.Tty == true,
@@ -96,7 +96,7 @@ internal static class SpecGenerator
             ConsoleSize = Size(host.ConsoleSize),
             User = new User { Uid = options.User.Uid, Gid = options.User.Gid, AdditionalGids = options.User.Groups },
             Args = arguments,
-            Env = Environment(container, options.User, options.Hostname, config.Tty == true, null),
+            Env = Environment(container, options, config.Tty == true, null),
             Cwd = string.IsNullOrEmpty(config.WorkingDir) ? "/" : config.WorkingDir,
             Capabilities = new Capabilities { Bounding = capabilities, Effective = capabilities, Permitted = capabilities },
             Rlimits = Rlimits(host, options),
@@ -107,12 +107,12 @@ internal static class SpecGenerator
     }
 
     /// <summary>What every process finds, then the image's and the user's, of which the last of a name counts.</summary>
-    private static List<string> Environment(ContainerRecord container, ProcessUser user, string hostname, bool terminal, IReadOnlyList<string>? more)
+    private static List<string> Environment(ContainerRecord container, SpecOptions options, bool terminal, IReadOnlyList<string>? more)
     {
         var variables = new List<string> { DefaultPath };
-        if (hostname.Length > 0)
+        if (options.Hostname.Length > 0)
         {
-            variables.Add("HOSTNAME=" + hostname);
+            variables.Add("HOSTNAME=" + options.Hostname);
         }
 
         if (terminal)
@@ -120,6 +120,7 @@ internal static class SpecGenerator
             variables.Add("TERM=xterm");
         }
 
+        variables.AddRange(options.LinkEnvironment);
         foreach (var variable in (container.Config.Env ?? []).Concat(more ?? []))
         {
             var equals = variable.IndexOf('=');
@@ -146,7 +147,7 @@ internal static class SpecGenerator
 
         if (!variables.Exists(v => v.StartsWith("HOME=", StringComparison.Ordinal)))
         {
-            variables.Add("HOME=" + user.Home);
+            variables.Add("HOME=" + options.User.Home);
         }
 
         return variables;

@@ -18,6 +18,9 @@ internal sealed record SpecOptions
     /// <summary>The container's own host name, empty in the host's UTS namespace.</summary>
     public string Hostname { get; init; } = "";
 
+    /// <summary>What links to other containers add to the environment, below what the user and the image say.</summary>
+    public IReadOnlyList<string> LinkEnvironment { get; init; } = [];
+
     /// <summary>Looks up another container by name or id, for namespaces to share.</summary>
     public Func<string, Container> Find { get; init; } = name => throw EngineException.NotFound($"No such container: {name}");
 

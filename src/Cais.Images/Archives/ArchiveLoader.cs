@@ -430,7 +430,7 @@ internal sealed class ArchiveLoader(ImageStore store, IReadOnlyList<Platform> pl
         }.ToJson();
         var digest = Digest.Of(manifest);
         lease.Add(digest);
-        store.Documents.AddManifest(manifest, MediaTypes.DockerManifest, digest);
+        store.Documents.AddMade(manifest, MediaTypes.DockerManifest, digest);
         var names = (image.RepoTags ?? []).Select(t => Reference.TryParse(t, out var name)
             ? name.WithDefaultTag()
             : throw new ImageException(ImageErrorKind.InvalidArgument, $"the archive's manifest.json has the invalid name \"{TarText.Display(Encoding.UTF8.GetBytes(t ?? ""))}\"")).ToList();

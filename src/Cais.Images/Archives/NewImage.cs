@@ -20,7 +20,7 @@ internal static class NewImage
         }.ToJson();
         var digest = Digest.Of(manifest);
         lease.Add(digest);
-        store.Documents.AddManifest(manifest, MediaTypes.OciManifest, digest);
+        store.Documents.AddMade(manifest, MediaTypes.OciManifest, digest);
         var target = new Descriptor { MediaType = MediaTypes.OciManifest, Digest = digest, Size = manifest.Length };
         store.Catalog.Put(target, name?.WithDefaultTag());
         return store.Catalog.Record(target, config.Platform)!;

@@ -117,16 +117,7 @@ public sealed class ImageWriter : IDisposable
 
         var mediaType = compression == LayerCompression.Zstd ? MediaTypes.OciLayerZstd : MediaTypes.OciLayerGzip;
         var kind = compression == LayerCompression.Zstd ? CompressionKind.Zstd : CompressionKind.Gzip;
-        foreach (var blob in _store.Layers.CompressedBlobsOf(layer.Digest))
-        {
-            _lease.Add(blob);
-            if (_store.Content.SizeOf(blob) is { } size && IsOfKind(blob, kind))
-            {
-                return new Descriptor { MediaType = mediaType, Digest = blob, Size = size };
-            }
-        }
-
-        var (digest, length) = await StoreErrors.Guard(() => OwnThread.Run("compress", () => Compress(layer.Digest, kind, cancellation))).ConfigureAwait(false);
+        var (digest, length) = await _store.Compressor.CompressAsync(layer.Digest, kind, _lease, null, cancellation).ConfigureAwait(false);
         return new Descriptor { MediaType = mediaType, Digest = digest, Size = length };
     }
 
@@ -155,18 +146,29 @@ public sealed class ImageWriter : IDisposable
     public Descriptor AddManifest(Manifest manifest)
     {
         ArgumentNullException.ThrowIfNull(manifest);
-        return Add(manifest.ToJson(), MediaTypes.OciManifest);
+        var json = manifest.ToJson();
+        var digest = Digest.Of(json);
+        _lease.Add(digest);
+        _store.Documents.AddMade(json, MediaTypes.OciManifest, digest);
+        return new Descriptor { MediaType = MediaTypes.OciManifest, Digest = digest, Size = json.Length };
     }
 
     /// <summary>Stores an index of manifests that are here.</summary>
     public Descriptor AddIndex(Index index)
     {
         ArgumentNullException.ThrowIfNull(index);
-        return Add(index.ToJson(), MediaTypes.OciIndex);
+        var json = index.ToJson();
+        var digest = Digest.Of(json);
+        _lease.Add(digest);
+        _store.Documents.AddManifest(json, MediaTypes.OciIndex, digest);
+        return new Descriptor { MediaType = MediaTypes.OciIndex, Digest = digest, Size = json.Length };
     }
 
-    /// <summary>Makes it an image, with names or without. On the disk when this returns.</summary>
-    public ImageRecord Store(Descriptor target, IReadOnlyList<Reference> names, Platform? platform)
+    /// <summary>
+    /// Makes it an image, with names or without, and notes by which build it came about (by its identifier, empty if it has none; null: by none). On the disk when this
+    /// returns.
+    /// </summary>
+    public ImageRecord Store(Descriptor target, IReadOnlyList<Reference> names, Platform? platform, string? build = null)
     {
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(names);
@@ -179,6 +181,11 @@ public sealed class ImageWriter : IDisposable
         foreach (var name in names)
         {
             _store.Catalog.Put(bare, name.WithDefaultTag());
+        }
+
+        if (build is not null)
+        {
+            _store.Catalog.NoteBuilt(target.Digest, build);
         }
 
         return _store.Catalog.Record(bare, platform) ?? _store.Catalog.Record(bare, null)
@@ -194,53 +201,6 @@ public sealed class ImageWriter : IDisposable
     }
 
     public void Dispose() => _lease.Dispose();
-
-    private bool IsOfKind(Digest blob, CompressionKind kind)
-    {
-        using var file = _store.Content.Open(blob);
-        var start = new byte[Compression.MagicLength];
-        return Compression.Detect(start.AsSpan(0, file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false))) == kind;
-    }
-
-    private (Digest Digest, long Length) Compress(Digest layer, CompressionKind kind, CancellationToken cancellation)
-    {
-        using var ingest = _store.Content.Begin(default);
-        try
-        {
-            using (var plain = _store.Content.Open(layer))
-            using (var sink = new BufferedStream(new IngestStream(ingest), 128 * 1024))
-            {
-                using Stream packed = kind == CompressionKind.Zstd
-                    ? new ZstdSharp.CompressionStream(sink, leaveOpen: true)
-                    : new System.IO.Compression.GZipStream(sink, System.IO.Compression.CompressionLevel.Optimal, leaveOpen: true);
-                var buffer = new byte[256 * 1024];
-                for (int n; (n = plain.Read(buffer)) > 0;)
-                {
-                    cancellation.ThrowIfCancellationRequested();
-                    packed.Write(buffer.AsSpan(0, n));
-                }
-            }
-
-            var digest = ingest.Verify(null);
-            _lease.Add(digest);
-            _store.Content.Commit(ingest, digest);
-            _store.Layers.Prove(digest, layer);
-            return (digest, ingest.Length);
-        }
-        catch
-        {
-            _store.Content.Discard(ingest);
-            throw;
-        }
-    }
-
-    private Descriptor Add(byte[] json, string mediaType)
-    {
-        var digest = Digest.Of(json);
-        _lease.Add(digest);
-        _store.Documents.AddManifest(json, mediaType, digest);
-        return new Descriptor { MediaType = mediaType, Digest = digest, Size = json.Length };
-    }
 
     private Digest Store(string directory, long? latest, CancellationToken cancellation)
     {

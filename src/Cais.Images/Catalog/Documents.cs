@@ -22,6 +22,17 @@ internal sealed class Documents(ContentStore content, Database database)
 
     public ImageConfig Config(Digest digest) => Cached(digest, d => ImageConfig.Parse(content.Read(d, ImageConfig.LargestSize)));
 
+    /// <summary>Stores a manifest that was put together here, of layers that nobody has sent or received yet. The caller leases it.</summary>
+    public Digest AddMade(ReadOnlySpan<byte> json, string mediaType, Digest? expected = null)
+    {
+        var digest = AddManifest(json, mediaType, expected);
+        database.Write(c => c.Execute("INSERT OR IGNORE INTO images_made (manifest) VALUES ($1)", digest.ToString()));
+        return digest;
+    }
+
+    /// <summary>Notes as what a manifest or index is sent: that stays as long as the original does.</summary>
+    public void AddSentForm(Digest original, Digest sent) => AddEdges(original, [sent], ImageTables.SentEdge);
+
     /// <summary>Stores a manifest or index, whatever it is by its media type, and its references. The caller leases it.</summary>
     public Digest AddManifest(ReadOnlySpan<byte> json, string mediaType, Digest? expected = null)
     {

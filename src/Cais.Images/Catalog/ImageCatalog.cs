@@ -21,7 +21,7 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
 
         if (Digest.TryParse(text, out var whole) || Digest.TryParse("sha256:" + text, out whole))
         {
-            return Target(whole);
+            return Target(whole) ?? SentAs(whole, null);
         }
 
         Reference? name;
@@ -52,8 +52,39 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
         }
 
         // name@digest means the image with that digest, if any name of that repository points to it.
-        return Target(digest) is { } target && NamesOf(digest).Any(n => n.Name == name.Name) ? target : null;
+        return (Target(digest) ?? SentAs(digest, name.Name)) is { } target && NamesOf(target.Digest).Any(n => n.Name == name.Name) ? target : null;
     }
+
+    /// <summary>Whether this manifest was put together here.</summary>
+    public bool IsMadeHere(Digest manifest) => database.Read(c => c.Scalar<long?>("SELECT 1 FROM images_made WHERE manifest = $1", manifest.ToString())) is not null;
+
+    /// <summary>Notes that an image is in a repository (by its canonical name), and by which digest there.</summary>
+    public void NoteSent(Digest image, string repository, Digest sent) => database.Write(c =>
+    {
+        c.Execute("INSERT OR IGNORE INTO images_source (digest, repository) VALUES ($1, $2)", image.ToString(), repository);
+        c.Execute("INSERT OR REPLACE INTO images_sent (image, repository, sent) VALUES ($1, $2, $3)", image.ToString(), repository, sent.ToString());
+    });
+
+    /// <summary>Notes that an image came from a repository.</summary>
+    public void NotePulled(Digest image, string repository) => database.Write(c => c.Execute(
+        "INSERT OR IGNORE INTO images_source (digest, repository) VALUES ($1, $2)", image.ToString(), repository));
+
+    /// <summary>The image that was sent as this manifest or index, to one repository or any.</summary>
+    public Descriptor? SentAs(Digest sent, string? repository) => database.Read(c => c.Query(
+        "SELECT i.digest, i.media_type, i.size FROM images_sent s JOIN images_image i ON i.digest = s.image WHERE s.sent = $1 AND ($2 = '' OR s.repository = $2)",
+        Row, sent.ToString(), repository ?? "")).FirstOrDefault();
+
+    /// <summary>Notes that a build made this image; a build without an identifier has an empty one.</summary>
+    public void NoteBuilt(Digest image, string reference) => database.Write(c => c.Execute(
+        "INSERT OR REPLACE INTO images_built (image, reference, created_at) VALUES ($1, $2, $3)", image.ToString(), reference, time.GetUtcNow().ToUnixTimeMilliseconds()));
+
+    /// <summary>The builds that made an image, last one first.</summary>
+    public IReadOnlyList<(string Reference, DateTimeOffset At)> BuildsOf(Digest image) => database.Read(c => c.Query(
+        "SELECT reference, created_at FROM images_built WHERE image = $1 ORDER BY created_at DESC", r => (r.GetString(0), DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(1))), image.ToString()));
+
+    /// <summary>The repositories that an image was pulled from or pushed to, by their canonical names.</summary>
+    public IReadOnlyList<string> SourcesOf(Digest image) => database.Read(c => c.Query(
+        "SELECT repository FROM images_source WHERE digest = $1 ORDER BY repository", r => r.GetString(0), image.ToString()));
 
     public Descriptor? Target(Digest digest) => database.Read(c => c.Query(
         "SELECT digest, media_type, size FROM images_image WHERE digest = $1", Row, digest.ToString())).FirstOrDefault();
@@ -158,7 +189,7 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
         """
         WITH RECURSIVE live (root, digest) AS (
           SELECT digest, digest FROM images_image
-          UNION SELECT live.root, e.child FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind = 0)
+          UNION SELECT live.root, e.child FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind IN (0, 2))
         SELECT live.root, b.digest, b.size FROM live JOIN images_blob b ON b.digest = live.digest
         UNION SELECT live.root, 'layer ' || l.diff_id, l.size FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind = 1 JOIN images_layer l ON l.diff_id = e.child
         """,
@@ -177,6 +208,10 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
         {
             c.Execute("DELETE FROM images_blob WHERE digest = $1", manifest.ToString());
             c.Execute("DELETE FROM images_edge WHERE parent = $1", manifest.ToString());
+
+            // Nor is it wanted any longer in the form in which the whole was sent.
+            c.Execute(
+                "DELETE FROM images_edge WHERE kind = 2 AND parent IN (SELECT parent FROM images_edge WHERE child = $1 AND kind = 0)", manifest.ToString());
         });
         content.DeleteFile(manifest);
         documents.Forget(manifest);
@@ -202,7 +237,7 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
 
                 c.Execute("""
                     INSERT OR IGNORE INTO gc_live
-                    WITH RECURSIVE live (digest) AS (SELECT digest FROM gc_root UNION SELECT e.child FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind = 0)
+                    WITH RECURSIVE live (digest) AS (SELECT digest FROM gc_root UNION SELECT e.child FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind IN (0, 2))
                     SELECT digest FROM live
                     """);
                 var deadBlobs = c.Query(
@@ -216,6 +251,9 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
                 c.Execute("DELETE FROM images_edge WHERE parent NOT IN (SELECT digest FROM gc_live)");
                 c.Execute("DELETE FROM images_source WHERE digest NOT IN (SELECT digest FROM gc_live)");
                 c.Execute("DELETE FROM images_unpacked WHERE blob NOT IN (SELECT digest FROM gc_live)");
+                c.Execute("DELETE FROM images_made WHERE manifest NOT IN (SELECT digest FROM gc_live)");
+                c.Execute("DELETE FROM images_sent WHERE image NOT IN (SELECT digest FROM gc_live)");
+                c.Execute("DELETE FROM images_built WHERE image NOT IN (SELECT digest FROM gc_live)");
                 foreach (var (digest, _) in deadLayers)
                 {
                     c.Execute("DELETE FROM images_layer WHERE diff_id = $1", digest.ToString());
@@ -242,7 +280,7 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
     }
 
     private const string Reachable =
-        "WITH RECURSIVE live (digest) AS (VALUES ($1) UNION SELECT e.child FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind = 0)";
+        "WITH RECURSIVE live (digest) AS (VALUES ($1) UNION SELECT e.child FROM live JOIN images_edge e ON e.parent = live.digest AND e.kind IN (0, 2))";
 
     private static Descriptor Row(Microsoft.Data.Sqlite.SqliteDataReader row) =>
         new() { Digest = Digest.Parse(row.GetString(0)), MediaType = row.GetString(1), Size = row.GetInt64(2) };
@@ -285,6 +323,9 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
         var names = database.Read(c => c.Query(
             "SELECT name, tagged_at FROM images_name WHERE digest = $1 ORDER BY name",
             r => (Name: Reference.Parse(r.GetString(0)), At: r.GetInt64(1)), target.Digest.ToString()));
+        var sent = database.Read(c => c.Query(
+            "SELECT repository, sent FROM images_sent WHERE image = $1", r => (Repository: r.GetString(0), Sent: Digest.Parse(r.GetString(1))), target.Digest.ToString()))
+            .ToDictionary(s => s.Repository, s => s.Sent);
         var (blobs, unpacked) = Sizes(platform is null ? target.Digest : chosen.Digest);
         return new ImageRecord
         {
@@ -293,10 +334,12 @@ internal sealed class ImageCatalog(Database database, Documents documents, Conte
             Manifest = manifest,
             Config = documents.Config(manifest.Config.Digest),
             RepoTags = [.. names.Where(n => n.Name.Tag is not null).Select(n => n.Name.Familiar)],
-            RepoDigests = [.. names.Select(n => n.Name.WithDigest(target.Digest).Familiar).Distinct()],
+            RepoDigests = [.. names.Select(n => n.Name.WithDigest(DigestIn(n.Name.Name)).Familiar).Distinct()],
             ContentSize = blobs,
             UnpackedSize = unpacked,
             TaggedAt = names.Count == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(names.Max(n => n.At)),
         };
+
+        Digest DigestIn(string repository) => sent.TryGetValue(repository, out var digest) ? digest : target.Digest;
     }
 }

@@ -11,6 +11,9 @@ internal static class ImageTables
     /// <summary>images_edge.kind: the child is the DiffID of a layer that the parent, a configuration, is made of.</summary>
     public const int LayerEdge = 1;
 
+    /// <summary>images_edge.kind: the child is the manifest or index as which the parent, made here, was sent to registries.</summary>
+    public const int SentEdge = 2;
+
     public static void Migrate(Database database) => database.Migrate("images", """
         CREATE TABLE images_blob (digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created_at INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE images_edge (parent TEXT NOT NULL, child TEXT NOT NULL, kind INTEGER NOT NULL, PRIMARY KEY (parent, child, kind)) WITHOUT ROWID;
@@ -21,5 +24,10 @@ internal static class ImageTables
         CREATE INDEX images_name_digest ON images_name (digest);
         CREATE TABLE images_container (container TEXT PRIMARY KEY, image TEXT NOT NULL, manifest TEXT NOT NULL, created_at INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE images_source (digest TEXT NOT NULL, repository TEXT NOT NULL, PRIMARY KEY (digest, repository)) WITHOUT ROWID;
+        """, """
+        CREATE TABLE images_made (manifest TEXT PRIMARY KEY) WITHOUT ROWID;
+        CREATE TABLE images_sent (image TEXT NOT NULL, repository TEXT NOT NULL, sent TEXT NOT NULL, PRIMARY KEY (image, repository)) WITHOUT ROWID;
+        CREATE INDEX images_sent_as ON images_sent (sent);
+        CREATE TABLE images_built (image TEXT NOT NULL, reference TEXT NOT NULL, created_at INTEGER NOT NULL, PRIMARY KEY (image, reference)) WITHOUT ROWID;
         """);
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Numerics;
 using System.Security.Cryptography;
 
 namespace Cais.Images.Decompression;
@@ -7,12 +6,11 @@ namespace Cais.Images.Decompression;
 /// <summary>The checksums by which an xz file guards its content: none, CRC-32 (IEEE), CRC-64 (ECMA-182) or SHA-256.</summary>
 internal sealed class XzCheck : IDisposable
 {
-    private static readonly uint[] Table32 = [.. Enumerable.Range(0, 256).Select(i => Reflected((uint)i, 0xEDB88320u))];
-    private static readonly ulong[] Table64 = [.. Enumerable.Range(0, 256).Select(i => Reflected((ulong)i, 0xC96C5795D7870F42ul))];
+    private static readonly ulong[] Table64 = [.. Enumerable.Range(0, 256).Select(i => Reflected((ulong)i))];
 
     private readonly int _type;
     private readonly IncrementalHash? _sha;
-    private uint _crc32 = uint.MaxValue;
+    private uint _crc32;
     private ulong _crc64 = ulong.MaxValue;
 
     public XzCheck(int type)
@@ -24,14 +22,12 @@ internal sealed class XzCheck : IDisposable
     /// <summary>Bytes that the check of each type takes (xz-file-format 2.1.1.2); those that nobody has defined are skipped.</summary>
     public int Size => _type == 0 ? 0 : 4 << ((_type - 1) / 3);
 
-    public static uint Crc32(ReadOnlySpan<byte> data) => ~Append32(uint.MaxValue, data);
-
     public void Append(ReadOnlySpan<byte> data)
     {
         switch (_type)
         {
             case 1:
-                _crc32 = Append32(_crc32, data);
+                _crc32 = Crc32.Append(_crc32, data);
                 break;
             case 4:
                 var crc = _crc64;
@@ -51,8 +47,8 @@ internal sealed class XzCheck : IDisposable
     /// <summary>Whether this is the check of what was appended, which begins anew.</summary>
     public bool Matches(ReadOnlySpan<byte> stored)
     {
-        var (crc32, crc64) = (~_crc32, ~_crc64);
-        (_crc32, _crc64) = (uint.MaxValue, ulong.MaxValue);
+        var (crc32, crc64) = (_crc32, ~_crc64);
+        (_crc32, _crc64) = (0, ulong.MaxValue);
         return _type switch
         {
             1 => BinaryPrimitives.ReadUInt32LittleEndian(stored) == crc32,
@@ -64,22 +60,12 @@ internal sealed class XzCheck : IDisposable
 
     public void Dispose() => _sha?.Dispose();
 
-    private static uint Append32(uint crc, ReadOnlySpan<byte> data)
+    private static ulong Reflected(ulong value)
     {
-        foreach (var b in data)
-        {
-            crc = Table32[(byte)crc ^ b] ^ (crc >> 8);
-        }
-
-        return crc;
-    }
-
-    private static T Reflected<T>(T value, T polynomial)
-        where T : IBinaryInteger<T>
-    {
+        const ulong polynomial = 0xC96C5795D7870F42;
         for (var bit = 0; bit < 8; bit++)
         {
-            value = T.IsOddInteger(value) ? (value >>> 1) ^ polynomial : value >>> 1;
+            value = ulong.IsOddInteger(value) ? (value >>> 1) ^ polynomial : value >>> 1;
         }
 
         return value;

@@ -91,7 +91,7 @@ internal sealed class XzStream(Stream stream) : ReadStream
 
         header[0] = (byte)first;
         _source.ReadExactly(header[1..]);
-        if (!header[..6].SequenceEqual((ReadOnlySpan<byte>)[0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) || BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) != XzCheck.Crc32(header[6..8]) || header[6] != 0 || header[7] > 15)
+        if (!header[..6].SequenceEqual((ReadOnlySpan<byte>)[0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) || BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) != Crc32.Append(0, header[6..8]) || header[6] != 0 || header[7] > 15)
         {
             throw Bad("stream header");
         }
@@ -118,7 +118,7 @@ internal sealed class XzStream(Stream stream) : ReadStream
         header = header[.._headerSize];
         header[0] = first;
         _source.ReadExactly(header[1..]);
-        if (BinaryPrimitives.ReadUInt32LittleEndian(header[^4..]) != XzCheck.Crc32(header[..^4]) || (header[1] & 0x3C) != 0)
+        if (BinaryPrimitives.ReadUInt32LittleEndian(header[^4..]) != Crc32.Append(0, header[..^4]) || (header[1] & 0x3C) != 0)
         {
             throw Bad("block header");
         }
@@ -199,8 +199,8 @@ internal sealed class XzStream(Stream stream) : ReadStream
 
         Span<byte> footer = stackalloc byte[16];
         _source.ReadExactly(footer);
-        if (BinaryPrimitives.ReadUInt32LittleEndian(footer) != XzCheck.Crc32(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(index))
-            || BinaryPrimitives.ReadUInt32LittleEndian(footer[4..]) != XzCheck.Crc32(footer[8..14])
+        if (BinaryPrimitives.ReadUInt32LittleEndian(footer) != Crc32.Append(0, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(index))
+            || BinaryPrimitives.ReadUInt32LittleEndian(footer[4..]) != Crc32.Append(0, footer[8..14])
             || ((long)BinaryPrimitives.ReadUInt32LittleEndian(footer[8..]) + 1) * 4 != index.Count + 4
             || footer[12] != 0 || footer[13] != _flags || !footer[14..].SequenceEqual("YZ"u8))
         {

@@ -273,31 +273,16 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
         }
     }
 
+    /// <summary>
+    /// The root stays as it is, 0755 and root's: with Docker too every container's root looks so, whatever an image says of it; an archive of a directory that only its owner
+    /// may read would else be an image that only root can use.
+    /// </summary>
     private void ApplyToRoot(TarEntry entry)
     {
-        if (copy is not null)
-        {
-            // Copying into a directory does not change the directory itself.
-            return;
-        }
-
-        if (entry.Kind != TarEntryKind.Directory)
+        if (copy is null && entry.Kind != TarEntryKind.Directory)
         {
             throw Hostile(entry, "would replace the root directory");
         }
-
-        Check(FileAt.ChangeOwner(root, entry.Uid, entry.Gid), "chown", entry);
-        Check(FileAt.ChangeMode(root, entry.Mode), "chmod", entry);
-        foreach (var attribute in entry.Attributes)
-        {
-            if (IsAllowed(attribute) && !IsDefaultAcl(attribute))
-            {
-                CheckAttribute(FileAt.SetAttribute(root, [.. attribute.Name, 0], attribute.Value), attribute, entry);
-            }
-        }
-
-        _inheritsGroup |= (entry.Mode & SetGidBit) != 0;
-        DeferTimes(entry);
     }
 
     private void ApplyWhiteout(TarEntry entry)

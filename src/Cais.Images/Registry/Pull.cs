@@ -21,12 +21,18 @@ internal sealed class Pull(
             var line = name.Tag ?? name.Digest!.Value.ToString();
             progress.Report(new ImageProgress(line, $"Pulling from {RemoteName}"));
             var target = await FetchRootAsync(cancellation).ConfigureAwait(false);
-            foreach (var manifest in await SelectAsync(target, cancellation).ConfigureAwait(false))
+            var own = OwnImageSentAs(target);
+            if (own is null)
             {
-                await FetchImageAsync(manifest, cancellation).ConfigureAwait(false);
+                foreach (var manifest in await SelectAsync(target, cancellation).ConfigureAwait(false))
+                {
+                    await FetchImageAsync(manifest, cancellation).ConfigureAwait(false);
+                    await FetchStatementsAsync(target, manifest, cancellation).ConfigureAwait(false);
+                }
             }
 
-            var changed = store.Catalog.Put(target, name.Digest is null ? name : name.WithDigest(name.Digest.Value)) || _fetchedAnything;
+            var changed = own is null && (store.Catalog.Put(target, name.Digest is null ? name : name.WithDigest(name.Digest.Value)) || _fetchedAnything);
+            store.Catalog.NotePulled((own ?? target).Digest, name.Name);
             if (client.Connection.RateLimit is { } limit)
             {
                 progress.Report(new ImageProgress(null, $"Rate limit: {limit}"));
@@ -35,7 +41,7 @@ internal sealed class Pull(
             progress.Report(new ImageProgress(null, $"Digest: {target.Digest}"));
             progress.Report(new ImageProgress(
                 null, changed ? $"Status: Downloaded newer image for {name.Familiar}" : $"Status: Image is up to date for {name.Familiar}"));
-            var record = store.Catalog.Record(target, options.AllPlatforms ? null : options.Platform)
+            var record = store.Catalog.Record(own ?? target, options.AllPlatforms ? null : options.Platform)
                 ?? throw new ImageException(ImageErrorKind.NotFound, $"{name.Familiar} is no image that can run here");
             return new PullResult(record, target.Digest, changed);
         }
@@ -62,6 +68,10 @@ internal sealed class Pull(
     }
 
     private string RemoteName => name.Path;
+
+    /// <summary>What the name stands for in the registry may be an image of ours that it stands for here too, with its layers compressed on the way there.</summary>
+    private Descriptor? OwnImageSentAs(Descriptor remote) =>
+        store.Catalog.FindByName(name) is { } here && here.Digest != remote.Digest && store.Catalog.SentAs(remote.Digest, name.Name)?.Digest == here.Digest ? here : null;
 
     private Platform Wanted => options.Platform ?? Platform.Current;
 
@@ -159,6 +169,41 @@ internal sealed class Pull(
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw layers.Select(l => l.Exception?.InnerException).First(e => e is not (null or OperationCanceledException))!;
+        }
+    }
+
+    /// <summary>
+    /// What the index says about one of its images (provenance, a list of packages) comes with it, as far as the registry has it: a mirror may not. It is no
+    /// part of what runs, so its absence is no failure.
+    /// </summary>
+    private async Task FetchStatementsAsync(Descriptor target, Descriptor image, CancellationToken cancellation)
+    {
+        if (options.AllPlatforms || !MediaTypes.IsIndex(target.MediaType))
+        {
+            return;
+        }
+
+        var statements = store.Documents.Index(target.Digest).Manifests
+            .Where(m => m.Annotation(Annotations.DockerReferenceDigest) == image.Digest.ToString() && MediaTypes.IsManifest(m.MediaType) && m.Size <= Manifest.LargestSize);
+        foreach (var entry in statements)
+        {
+            try
+            {
+                var descriptor = await FetchManifestAsync(entry.Digest.ToString(), entry.MediaType, cancellation).ConfigureAwait(false);
+                var manifest = store.Documents.Manifest(descriptor.Digest);
+                foreach (var blob in manifest.Layers.Append(manifest.Config).Where(b => b.Size <= ImageAttestation.LargestStatement))
+                {
+                    _lease.Add(blob.Digest);
+                    if (!store.Content.Has(blob.Digest))
+                    {
+                        await FetchBlobAsync(blob, null, false, cancellation).ConfigureAwait(false);
+                    }
+                }
+            }
+            catch (RegistryException e) when (e.Status == System.Net.HttpStatusCode.NotFound)
+            {
+                // The image without it.
+            }
         }
     }
 

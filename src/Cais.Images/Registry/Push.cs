@@ -13,7 +13,8 @@ internal sealed class Push(
     {
         using var lease = store.Leases.Begin();
         lease.Add(target.Digest);
-        var root = Select();
+        var selected = Select();
+        var root = options.AsStored ? selected : await new Packer(store, lease, progress).PackAsync(selected, cancellation).ConfigureAwait(false);
         var manifests = MediaTypes.IsIndex(root.MediaType) ? store.Documents.Index(root.Digest).Manifests : [root];
         await PushBlobsAsync(manifests, cancellation).ConfigureAwait(false);
         foreach (var manifest in manifests.Where(m => m.Digest != root.Digest))
@@ -22,6 +23,7 @@ internal sealed class Push(
         }
 
         await PutAsync(root, name.Tag!, cancellation).ConfigureAwait(false);
+        store.Catalog.NoteSent(target.Digest, name.Name, selected.Digest == target.Digest ? root.Digest : target.Digest);
         progress.Report(new ImageProgress(null, $"{name.Tag}: digest: {root.Digest} size: {root.Size}"));
         return new PushResult(name.Tag, root.Digest, root.Size);
     }
@@ -49,6 +51,7 @@ internal sealed class Push(
             return target;
         }
 
+        here.RemoveAll(m => m.Annotation(Annotations.DockerReferenceType) is not null);
         if (here is [var only])
         {
             progress.Report(new ImageProgress(null, "Not all multiplatform-content is present, pushing only the available single-platform image"));

@@ -37,11 +37,13 @@ public static unsafe class UnixSocket
         }
     }
 
-    /// <summary>Connects, non-blocking; a unix socket connects at once or not at all.</summary>
+    /// <summary>Connects; a non-blocking unix socket connects at once or not at all.</summary>
+    /// <param name="path">Where.</param>
+    /// <param name="blocking">The socket waits: for room in the listener's queue, and later for data.</param>
     /// <exception cref="LinuxException">ENOENT or ECONNREFUSED: nobody listens. EAGAIN: the listener's queue is full.</exception>
-    public static FileDescriptor Connect(string path)
+    public static FileDescriptor Connect(string path, bool blocking = false)
     {
-        var socket = Create();
+        var socket = Create(blocking);
         try
         {
             WithAddress(path, (address, length) =>
@@ -97,6 +99,9 @@ public static unsafe class UnixSocket
 
     /// <summary>Says that nothing more will be written; the other side reads its end.</summary>
     public static void ShutdownWrite(FileDescriptor socket) => _ = IoCalls.shutdown(socket, 1);
+
+    /// <summary>Ends both directions: whoever reads or writes, on any thread, returns.</summary>
+    public static void Shutdown(FileDescriptor socket) => _ = IoCalls.shutdown(socket, 2);
 
     /// <summary>Sends without SIGPIPE: the number of bytes taken, or <see cref="Descriptors.WouldBlock"/>.</summary>
     public static int TrySend(FileDescriptor socket, ReadOnlySpan<byte> data) => TrySend(socket, data, []);
@@ -215,8 +220,8 @@ public static unsafe class UnixSocket
     private static int ControlSpace(int descriptors) =>
         sizeof(IoCalls.ControlHeader) + (((sizeof(int) * descriptors) + sizeof(nuint) - 1) & ~(sizeof(nuint) - 1));
 
-    private static FileDescriptor Create() => EventLoop.Own(
-        IoCalls.socket(IoCalls.AF_UNIX, IoCalls.SOCK_STREAM | IoCalls.SOCK_CLOEXEC | IoCalls.SOCK_NONBLOCK, 0), "make a unix socket");
+    private static FileDescriptor Create(bool blocking = false) => EventLoop.Own(
+        IoCalls.socket(IoCalls.AF_UNIX, IoCalls.SOCK_STREAM | IoCalls.SOCK_CLOEXEC | (blocking ? 0 : IoCalls.SOCK_NONBLOCK), 0), "make a unix socket");
 
     private static void WithAddress(string path, Action<nint, uint> use)
     {

@@ -8,6 +8,9 @@ public enum NetworkEvent
     /// <summary>An interface is gone.</summary>
     LinkDeleted,
 
+    /// <summary>An interface has lost an address.</summary>
+    AddressDeleted,
+
     /// <summary>A table, chain, rule, set or element was removed from the packet filter.</summary>
     FilterReduced,
 
@@ -15,13 +18,15 @@ public enum NetworkEvent
     Overrun,
 }
 
-/// <summary>Takes an event: what, the interface's or table's name, the chain's name if any, and the socket that made the change.</summary>
-public delegate void NetworkEventHandler(NetworkEvent kind, string name, string? chain, uint portId);
+/// <summary>Takes an event: what, the interface's or table's name, the chain's name if any, the interface's index, and the socket that made the change.</summary>
+public delegate void NetworkEventHandler(NetworkEvent kind, string name, string? chain, int index, uint portId);
 
-/// <summary>Listens to changes of links and packet filter in the namespace of the thread that opened it.</summary>
+/// <summary>Listens to changes of links, addresses and packet filter in the namespace of the thread that opened it.</summary>
 public sealed unsafe class NetworkEvents : IDisposable
 {
     private const int LinkGroup = 1;
+    private const int AddressGroup = 5;
+    private const int AddressGroupV6 = 9;
     private const int FilterGroup = 7;
     private const int CloseOnExec = 0x80000;
     private const short Readable = 1;
@@ -48,6 +53,8 @@ public sealed unsafe class NetworkEvents : IDisposable
         try
         {
             events._links.Join(LinkGroup);
+            events._links.Join(AddressGroup);
+            events._links.Join(AddressGroupV6);
             events._filter.Join(FilterGroup);
             return events;
         }
@@ -110,7 +117,7 @@ public sealed unsafe class NetworkEvents : IDisposable
         }
         catch (LinuxException e) when (e.Errno == Errno.ENOBUFS)
         {
-            handler(NetworkEvent.Overrun, "", null, 0);
+            handler(NetworkEvent.Overrun, "", null, 0, 0);
         }
     }
 
@@ -120,16 +127,19 @@ public sealed unsafe class NetworkEvents : IDisposable
         switch (message.Type)
         {
             case RouteMessage.DeleteLink:
-                handler(NetworkEvent.LinkDeleted, LinkInfo.Parse(message).Name, null, message.PortId);
+                handler(NetworkEvent.LinkDeleted, LinkInfo.Parse(message).Name, null, 0, message.PortId);
+                break;
+            case RouteMessage.DeleteAddress:
+                handler(NetworkEvent.AddressDeleted, "", null, message.Header<AddressHeader>().Index, message.PortId);
                 break;
             case Nft.DeleteTable or Nft.DeleteSet or Nft.DeleteElements:
-                handler(NetworkEvent.FilterReduced, Text(message, 1) ?? "", null, message.PortId);
+                handler(NetworkEvent.FilterReduced, Text(message, 1) ?? "", null, 0, message.PortId);
                 break;
             case Nft.DeleteRule:
-                handler(NetworkEvent.FilterReduced, Text(message, 1) ?? "", Text(message, Nft.RuleChain), message.PortId);
+                handler(NetworkEvent.FilterReduced, Text(message, 1) ?? "", Text(message, Nft.RuleChain), 0, message.PortId);
                 break;
             case Nft.DeleteChain:
-                handler(NetworkEvent.FilterReduced, Text(message, 1) ?? "", Text(message, Nft.ChainName), message.PortId);
+                handler(NetworkEvent.FilterReduced, Text(message, 1) ?? "", Text(message, Nft.ChainName), 0, message.PortId);
                 break;
             default:
                 break;

@@ -15,6 +15,9 @@ public sealed class RouteBatch
     private const ushort NoArp = 0x40;
     private const byte SelfFlag = 0x02;
     private const byte MasterFlag = 0x04;
+
+    /// <summary>A frame from elsewhere with that source address does not move the entry, as it would even a static one (bridge(8), "sticky").</summary>
+    private const byte StickyFlag = 0x40;
     private readonly List<string> _operations = [];
     private int _lastMessage;
 
@@ -229,7 +232,7 @@ public sealed class RouteBatch
     {
         ArgumentNullException.ThrowIfNull(mac);
         Begin(RouteMessage.NewNeighbour, NetlinkFlags.Create | NetlinkFlags.Replace, $"set bridge port of {mac}");
-        Buffer.Header(new NeighbourHeader { Family = NetworkNative.AF_BRIDGE, Index = port, State = NoArp, Flags = MasterFlag });
+        Buffer.Header(new NeighbourHeader { Family = NetworkNative.AF_BRIDGE, Index = port, State = NoArp, Flags = MasterFlag | StickyFlag });
         Buffer.Put(2, mac.GetAddressBytes());
     }
 

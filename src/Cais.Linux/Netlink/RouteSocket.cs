@@ -10,6 +10,9 @@ public sealed class RouteSocket : IDisposable
 
     public static RouteSocket Open() => new(NetlinkSocket.Open(NetlinkProtocol.Route));
 
+    /// <summary>The kernel's number for this socket.</summary>
+    public uint PortId => _socket.PortId;
+
     /// <summary>
     /// Sends the batch in one call and clears it. Returns the interfaces that the kernel echoed.
     /// </summary>

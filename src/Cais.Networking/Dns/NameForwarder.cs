@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
+using Cais.Linux;
 
 namespace Cais.Networking.Dns;
 
@@ -50,7 +50,7 @@ internal sealed class NameForwarder(Func<AddressFamily, SocketType, ProtocolType
     private static (byte[] Message, ushort Id) Prepare(DnsQuery query)
     {
         var message = query.Message.ToArray();
-        var id = (ushort)RandomNumberGenerator.GetInt32(0x10000);
+        var id = (ushort)RandomBytes.Below(0x10000);
         BinaryPrimitives.WriteUInt16BigEndian(message, id);
         return (message, id);
     }

@@ -5,7 +5,7 @@ using Cais.Networking.State;
 namespace Cais.Networking.Dns;
 
 /// <summary>What the embedded server knows itself: names and addresses in the networks that the asker is in.</summary>
-internal sealed class NameResolver(NetworkTable networks, Func<string, SandboxRecord?> sandboxOf)
+internal sealed class NameResolver(NetworkTable networks)
 {
     private int _rotation;
 
@@ -66,10 +66,12 @@ internal sealed class NameResolver(NetworkTable networks, Func<string, SandboxRe
 
     private List<Endpoint> Find(SandboxRecord asker, string name)
     {
-        if (asker.Spec.Links.TryGetValue(name, out var linked) && sandboxOf(linked) is { } other)
+        foreach (var endpoint in asker.Sandbox.Endpoints)
         {
-            var shared = NetworksOf(asker).Select(n => n.Network.Id).ToHashSet();
-            return [.. other.Sandbox.Endpoints.Where(e => shared.Contains(e.NetworkId))];
+            if (endpoint.Spec.Links.TryGetValue(name, out var linked) && networks.TryGet(endpoint.NetworkId, out var state) && state.Names.Find(linked) is { IsEmpty: false } others)
+            {
+                return [.. others];
+            }
         }
 
         foreach (var network in NetworksOf(asker))

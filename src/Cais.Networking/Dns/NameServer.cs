@@ -23,6 +23,7 @@ internal sealed class NameServer : IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly Func<SandboxRecord?> _asker;
     private readonly NameResolver _resolver;
+    private readonly PeerNames _peers;
     private readonly NameForwarder _forwarder;
     private readonly Func<SandboxRecord, IReadOnlyList<IPAddress>> _servers;
     private readonly SemaphoreSlim _forwards = new(MostForwards);
@@ -32,6 +33,7 @@ internal sealed class NameServer : IDisposable
         Socket listener,
         Func<SandboxRecord?> asker,
         NameResolver resolver,
+        PeerNames peers,
         NameForwarder forwarder,
         Func<SandboxRecord, IReadOnlyList<IPAddress>> servers)
     {
@@ -39,6 +41,7 @@ internal sealed class NameServer : IDisposable
         _listener = listener;
         _asker = asker;
         _resolver = resolver;
+        _peers = peers;
         _forwarder = forwarder;
         _servers = servers;
     }
@@ -48,6 +51,7 @@ internal sealed class NameServer : IDisposable
     /// <param name="target">The container's namespace.</param>
     /// <param name="asker">The container as it is now; null when it is gone.</param>
     /// <param name="resolver">Answers for containers.</param>
+    /// <param name="peers">Asks the other hosts of overlay networks.</param>
     /// <param name="forwarder">Asks others.</param>
     /// <param name="servers">Whom to ask, in order.</param>
     public static NameServer Start(
@@ -55,6 +59,7 @@ internal sealed class NameServer : IDisposable
         SandboxNamespace target,
         Func<SandboxRecord?> asker,
         NameResolver resolver,
+        PeerNames peers,
         NameForwarder forwarder,
         Func<SandboxRecord, IReadOnlyList<IPAddress>> servers)
     {
@@ -78,7 +83,7 @@ internal sealed class NameServer : IDisposable
             throw;
         }
 
-        var server = new NameServer(datagrams!, listener!, asker, resolver, forwarder, servers);
+        var server = new NameServer(datagrams!, listener!, asker, resolver, peers, forwarder, servers);
         _ = server.ServeDatagrams();
         _ = server.ServeStreams();
         return server;
@@ -209,6 +214,11 @@ internal sealed class NameServer : IDisposable
         {
             try
             {
+                if (await _peers.AskAsync(asker, query, _stopping.Token).ConfigureAwait(false) is { } data)
+                {
+                    return query.Answer(DnsCode.NoError, data, TimeToLive, stream ? ushort.MaxValue : query.PayloadSize);
+                }
+
                 if (await _forwarder.AskAsync(query, _servers(asker), stream, _stopping.Token).ConfigureAwait(false) is { } answer)
                 {
                     return answer;

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using Cais.Linux;
 using Cais.Linux.Netlink;
 using Cais.Networking.Kernel;
@@ -118,7 +117,7 @@ internal sealed class BridgeDriver(HostKernel host, bool routeLoopback) : INetwo
     internal static PhysicalAddress RandomAddress()
     {
         Span<byte> bytes = stackalloc byte[6];
-        RandomNumberGenerator.Fill(bytes);
+        RandomBytes.Fill(bytes);
         bytes[0] = 0x02;
         bytes[1] = 0x42;
         return new PhysicalAddress(bytes.ToArray());

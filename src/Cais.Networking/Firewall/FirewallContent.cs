@@ -33,11 +33,15 @@ internal sealed record FirewallNetwork(string Key, string Name, string Bridge, I
     public IEnumerable<IPNetwork> Translated =>
         Subnets.Where(s => (s.BaseAddress.AddressFamily == AddressFamily.InterNetwork ? Mode4 : Mode6) is GatewayMode.Nat or GatewayMode.NatUnprotected);
 
-    public string ToChain => $"to_{Key}";
+    public const string ToPrefix = "to_";
+    public const string FromPrefix = "from_";
+    public const string MasqueradePrefix = "nat_";
 
-    public string FromChain => $"from_{Key}";
+    public string ToChain => ToPrefix + Key;
 
-    public string MasqueradeChain => $"nat_{Key}";
+    public string FromChain => FromPrefix + Key;
+
+    public string MasqueradeChain => MasqueradePrefix + Key;
 }
 
 /// <summary>A published port and where it leads.</summary>

@@ -16,7 +16,8 @@ namespace Cais.Networking.Firewall;
 /// forward       0  filter_forward     user_forward, then by incoming bridge (forward_from), then by outgoing bridge (forward_to)
 /// postrouting 100  nat_postrouting    source: by subnet (masquerade4, masquerade6)
 /// </code>
-/// <c>user_published</c> and <c>user_forward</c> belong to the user: created empty, never changed, kept when the rest is built anew.
+/// <c>user_published</c> and <c>user_forward</c> belong to the user: created empty, never changed, kept when the rest is built anew. So are chains and
+/// sets that the user has added to the table for them.
 /// </summary>
 internal static class FirewallTable
 {
@@ -44,6 +45,9 @@ internal static class FirewallTable
         new(NftFamily.IPv6, "publish6", "publish6_any", "published6", "published6_any", "direct6", "masquerade6", NftType.IPv6Address, 16, 8, 24),
     ];
 
+    private static readonly string[] Sets =
+        [Bridges, ForwardFrom, ForwardTo, .. Families.SelectMany(f => new[] { f.Publish, f.PublishAny, f.Ports, f.PortsAny, f.Direct, f.Masquerade })];
+
     /// <summary>
     /// Makes the table what it should be, whatever it is now, in one transaction. The user's chains stay as they are, and so do the chains that
     /// packets come to by themselves: only what is in them is replaced, so that no packet of a new connection ever passes by untranslated.
@@ -67,18 +71,12 @@ internal static class FirewallTable
         bool anew)
     {
         batch.AddTable();
-        var ours = chains.Where(chain => chain is not (UserPublished or UserForward)).ToList();
+        var ours = chains.Where(IsOurs).ToList();
         ours.ForEach(batch.FlushChain);
-        foreach (var set in sets)
-        {
-            batch.FlushSet(set);
-        }
-
+        var present = sets.Where(Sets.Contains).ToList();
+        present.ForEach(batch.FlushSet);
         ours.Where(chain => anew || !Fixed.Contains(chain)).ToList().ForEach(batch.DeleteChain);
-        foreach (var set in sets.Where(_ => anew))
-        {
-            batch.DeleteSet(set);
-        }
+        present.Where(_ => anew).ToList().ForEach(batch.DeleteSet);
 
         AddSkeleton(batch, guardForwarding, relayLoopback);
         foreach (var network in networks)
@@ -272,7 +270,10 @@ internal static class FirewallTable
         }
     }
 
-    /// <summary>Two rules per family: by protocol, address and port, then by protocol and port, each loaded from R0 on.</summary>
+    /// <summary>
+    /// Two rules per family: by protocol, address and port, then by protocol and port, each loaded from R0 on. One map for both, with a zero address for "all", would do
+    /// for the kernel, but no nft program could print its rules.
+    /// </summary>
     private static void AddPublishedRules(NftBatch batch, string chain, Action<NftRule, FamilyNames> specific, Action<NftRule, FamilyNames> any)
     {
         foreach (var family in Families)
@@ -327,6 +328,11 @@ internal static class FirewallTable
             }
         }
     }
+
+    private static bool IsOurs(string chain) => Fixed.Contains(chain) ||
+        chain.StartsWith(FirewallNetwork.ToPrefix, StringComparison.Ordinal) ||
+        chain.StartsWith(FirewallNetwork.FromPrefix, StringComparison.Ordinal) ||
+        chain.StartsWith(FirewallNetwork.MasqueradePrefix, StringComparison.Ordinal);
 
     private static bool IsAny(PublishedPort port) => port.Binding.HostAddress.Equals(IPAddress.Any) || port.Binding.HostAddress.Equals(IPAddress.IPv6Any);
 

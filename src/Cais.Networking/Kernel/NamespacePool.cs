@@ -15,13 +15,11 @@ internal sealed class NamespacePool(KernelThread background, string directory, i
     private volatile bool _disposed;
     private int _filling;
 
-    /// <summary>Takes a spare one, or makes one on <paramref name="current"/>, whose job this must be.</summary>
-    public SandboxNamespace Take(KernelThread current)
-    {
-        var taken = _spare.TryDequeue(out var spare) ? spare : Create(current);
-        Fill();
-        return taken;
-    }
+    /// <summary>
+    /// Takes a spare one, or makes one on <paramref name="current"/>, whose job this must be. <see cref="Fill"/> comes later, when what the kernel
+    /// does for it stands in nobody's way.
+    /// </summary>
+    public SandboxNamespace Take(KernelThread current) => _spare.TryDequeue(out var spare) ? spare : Create(current);
 
     public void Fill()
     {

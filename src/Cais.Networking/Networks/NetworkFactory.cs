@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
+using Cais.Linux;
 using Cais.Networking.Addresses;
 using Cais.Networking.Drivers;
 using Cais.Networking.Plugins;
@@ -127,7 +127,7 @@ internal sealed class NetworkFactory(SubnetPools pools, IPNetwork uniqueLocal)
     }
 
     /// <summary>64 random hexadecimal digits.</summary>
-    public static string NewId() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+    public static string NewId() => RandomBytes.Hex(32);
 
     private static void CheckName(string name)
     {

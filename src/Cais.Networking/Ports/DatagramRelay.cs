@@ -21,14 +21,9 @@ internal sealed class DatagramRelay(
 
     private readonly ConcurrentDictionary<IPEndPoint, Flow> _flows = new();
 
-    /// <summary>Serves until the port is given up.</summary>
-    public async Task ServeAsync(HeldPort held)
+    /// <summary>Serves what arrives at one of the port's sockets, until the port is given up.</summary>
+    public async Task ServeAsync(HeldPort held, Socket socket)
     {
-        if (held is not { Binding.Protocol: PortProtocol.Udp, Socket: { } socket })
-        {
-            return;
-        }
-
         var peek = new byte[1];
         var any = new IPEndPoint(socket.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
         try
@@ -39,7 +34,7 @@ internal sealed class DatagramRelay(
                 {
                     // A port at which nothing arrives holds no buffer.
                     await socket.ReceiveFromAsync(peek, SocketFlags.Peek, any).ConfigureAwait(false);
-                    await CarryAsync(held.Binding, socket, any).ConfigureAwait(false);
+                    await CarryAsync(held, socket, any).ConfigureAwait(false);
                 }
                 catch (SocketException e) when (e.SocketErrorCode is not (SocketError.OperationAborted or SocketError.NotSocket or SocketError.Interrupted))
                 {
@@ -56,7 +51,7 @@ internal sealed class DatagramRelay(
         }
     }
 
-    private async Task CarryAsync(PortBinding binding, Socket socket, IPEndPoint any)
+    private async Task CarryAsync(HeldPort held, Socket socket, IPEndPoint any)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(LargestDatagram);
         try
@@ -65,7 +60,7 @@ internal sealed class DatagramRelay(
             var sender = (IPEndPoint)received.RemoteEndPoint;
             if (!_flows.TryGetValue(sender, out var flow))
             {
-                if (_flows.Count >= MostFlows || target(binding, sender.Address) is not { } endpoint)
+                if (_flows.Count >= MostFlows || target(held.BindingFor(sender.Address), sender.Address) is not { } endpoint)
                 {
                     return;
                 }

@@ -7,9 +7,9 @@ namespace Cais.Networking.Ports;
 /// Who has which host port. An address conflicts with itself and with "all addresses" of its family, as with the kernel's own sockets.
 /// Not thread-safe: one thread owns it.
 /// </summary>
-/// <param name="bind">Takes the port on the host; throws <see cref="SocketException"/> when it cannot.</param>
+/// <param name="bind">Takes a port on the host, by one address or several; throws <see cref="PortBindException"/> when it cannot.</param>
 /// <param name="ephemeral">First and last of the ports for those who do not care.</param>
-internal sealed class PortAllocator(Func<PortBinding, HeldPort> bind, (ushort First, ushort Last) ephemeral)
+internal sealed class PortAllocator(Func<IReadOnlyList<PortBinding>, HeldPort> bind, (ushort First, ushort Last) ephemeral)
 {
     private readonly Dictionary<(PortProtocol Protocol, ushort Port), List<HeldPort>> _taken = [];
     private ushort _nextEphemeral = ephemeral.First;
@@ -25,7 +25,7 @@ internal sealed class PortAllocator(Func<PortBinding, HeldPort> bind, (ushort Fi
     /// <param name="context">Stands before the message of a failure.</param>
     /// <exception cref="PortAllocatedException">A container or another program has it.</exception>
     /// <exception cref="NetworkException">The address is not one of this host, or the port needs a right that is missing.</exception>
-    public List<HeldPort> Take(PortRequest request, IReadOnlyList<IPAddress> addresses, string context)
+    public HeldPort Take(PortRequest request, IReadOnlyList<IPAddress> addresses, string context)
     {
         if (request.HostPort == 0)
         {
@@ -47,16 +47,17 @@ internal sealed class PortAllocator(Func<PortBinding, HeldPort> bind, (ushort Fi
     }
 
     /// <summary>Notes and holds a port that a container has had before this daemon began. Another program may sit on it: then it is noted only.</summary>
-    public HeldPort Restore(PortBinding binding)
+    /// <param name="bindings">They differ in the host's address only.</param>
+    public HeldPort Restore(IReadOnlyList<PortBinding> bindings)
     {
         HeldPort held;
         try
         {
-            held = bind(binding);
+            held = bind(bindings);
         }
-        catch (SocketException)
+        catch (PortBindException)
         {
-            held = new HeldPort(binding, null);
+            held = new HeldPort(bindings);
         }
 
         Add(held);
@@ -66,7 +67,7 @@ internal sealed class PortAllocator(Func<PortBinding, HeldPort> bind, (ushort Fi
     public void Release(HeldPort held)
     {
         held.Dispose();
-        var key = (held.Binding.Protocol, held.Binding.HostPort);
+        var key = (held.Protocol, held.HostPort);
         if (_taken.TryGetValue(key, out var holders) && holders.Remove(held))
         {
             Count--;
@@ -82,7 +83,7 @@ internal sealed class PortAllocator(Func<PortBinding, HeldPort> bind, (ushort Fi
 
     private static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
 
-    private List<HeldPort> TakeEphemeral(PortRequest request, IReadOnlyList<IPAddress> addresses, string context)
+    private HeldPort TakeEphemeral(PortRequest request, IReadOnlyList<IPAddress> addresses, string context)
     {
         var count = ephemeral.Last - ephemeral.First + 1;
         for (var tried = 0; tried < count; tried++)
@@ -102,48 +103,30 @@ internal sealed class PortAllocator(Func<PortBinding, HeldPort> bind, (ushort Fi
         throw new NetworkException(NetworkError.Exhausted, $"{context}all ports are allocated");
     }
 
-    private List<HeldPort> TakeExactly(PortRequest request, IReadOnlyList<IPAddress> addresses, ushort port, string context)
+    private HeldPort TakeExactly(PortRequest request, IReadOnlyList<IPAddress> addresses, ushort port, string context)
     {
-        var taken = new List<HeldPort>(addresses.Count);
-        try
+        var bindings = new PortBinding[addresses.Count];
+        var holders = _taken.GetValueOrDefault((request.Protocol, port));
+        for (var i = 0; i < bindings.Length; i++)
         {
-            foreach (var address in addresses)
+            var binding = bindings[i] = new PortBinding(request.ContainerPort, request.Protocol, addresses[i], port);
+            if (holders is not null && holders.Any(h => h.Bindings.Any(b => Conflict(b.HostAddress, binding.HostAddress))))
             {
-                taken.Add(TakeOne(new PortBinding(request.ContainerPort, request.Protocol, address, port), context));
+                throw new PortAllocatedException($"{context}Bind for {Text(binding)} failed: port is already allocated");
             }
-
-            return taken;
-        }
-        catch
-        {
-            foreach (var held in taken)
-            {
-                Release(held);
-            }
-
-            throw;
-        }
-    }
-
-    private HeldPort TakeOne(PortBinding binding, string context)
-    {
-        if (_taken.TryGetValue((binding.Protocol, binding.HostPort), out var holders) &&
-            holders.Any(h => Conflict(h.Binding.HostAddress, binding.HostAddress)))
-        {
-            throw new PortAllocatedException($"{context}Bind for {Text(binding)} failed: port is already allocated");
         }
 
         try
         {
-            var held = bind(binding);
+            var held = bind(bindings);
             Add(held);
             return held;
         }
-        catch (SocketException e)
+        catch (PortBindException e)
         {
-            var protocol = binding.Protocol.ToString().ToLowerInvariant();
-            var family = binding.HostAddress.AddressFamily == AddressFamily.InterNetwork ? 4 : 6;
-            var reason = e.SocketErrorCode switch
+            var protocol = e.Binding.Protocol.ToString().ToLowerInvariant();
+            var family = e.Binding.HostAddress.AddressFamily == AddressFamily.InterNetwork ? 4 : 6;
+            var reason = e.Reason switch
             {
                 SocketError.AddressAlreadyInUse => "address already in use",
                 SocketError.AddressNotAvailable => "cannot assign requested address",
@@ -151,8 +134,8 @@ internal sealed class PortAllocator(Func<PortBinding, HeldPort> bind, (ushort Fi
                 SocketError.TooManyOpenSockets => "too many open files: raise the daemon's limit (LimitNOFILE)",
                 _ => e.Message,
             };
-            var message = $"{context}listen {protocol}{family} {Text(binding)}: bind: {reason}";
-            throw e.SocketErrorCode == SocketError.AddressAlreadyInUse
+            var message = $"{context}listen {protocol}{family} {Text(e.Binding)}: bind: {reason}";
+            throw e.Reason == SocketError.AddressAlreadyInUse
                 ? new PortAllocatedException(message, e)
                 : new NetworkException(NetworkError.Kernel, message, e);
         }
@@ -160,7 +143,7 @@ internal sealed class PortAllocator(Func<PortBinding, HeldPort> bind, (ushort Fi
 
     private void Add(HeldPort held)
     {
-        var key = (held.Binding.Protocol, held.Binding.HostPort);
+        var key = (held.Protocol, held.HostPort);
         if (!_taken.TryGetValue(key, out var holders))
         {
             _taken.Add(key, holders = new List<HeldPort>(1));

@@ -16,19 +16,14 @@ internal sealed class PortRelay(Func<PortBinding, IPAddress, IPEndPoint?> target
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Serves until the port is given up.</summary>
-    public async Task ServeAsync(HeldPort held)
+    /// <summary>Serves what arrives at one of the port's sockets, until the port is given up.</summary>
+    public async Task ServeAsync(HeldPort held, Socket listener)
     {
-        if (held is not { Binding.Protocol: PortProtocol.Tcp, Socket: { } listener })
-        {
-            return;
-        }
-
         while (true)
         {
             try
             {
-                _ = CarryAsync(await listener.AcceptAsync().ConfigureAwait(false), held.Binding);
+                _ = CarryAsync(await listener.AcceptAsync().ConfigureAwait(false), held);
             }
             catch (SocketException e) when (e.SocketErrorCode is SocketError.OperationAborted or SocketError.NotSocket or SocketError.Interrupted)
             {
@@ -64,13 +59,13 @@ internal sealed class PortRelay(Func<PortBinding, IPAddress, IPEndPoint?> target
         }
     }
 
-    private async Task CarryAsync(Socket client, PortBinding binding)
+    private async Task CarryAsync(Socket client, HeldPort held)
     {
         using (client)
         {
             try
             {
-                if (client.RemoteEndPoint is not IPEndPoint peer || target(binding, peer.Address) is not { } endpoint)
+                if (client.RemoteEndPoint is not IPEndPoint peer || target(held.BindingFor(peer.Address), peer.Address) is not { } endpoint)
                 {
                     client.Close(0);
                     return;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
-using System.Security.Cryptography;
+using Cais.Linux;
 using Cais.Networking.Drivers;
 using Cais.Networking.Networks;
 using Cais.Networking.State;
@@ -77,7 +77,7 @@ internal static class EndpointFactory
         return [.. names.Where(n => n.Length > 0).Distinct(StringComparer.OrdinalIgnoreCase)];
     }
 
-    private static string NewHostInterface() => $"veth{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))[..7]}";
+    private static string NewHostInterface() => $"veth{RandomBytes.Hex(4)[..7]}";
 
     /// <summary>Addresses and names are the plugins' where they have said something.</summary>
     private static Endpoint WithRemote(NetworkState network, RemoteEndpoint remote, Endpoint endpoint, IReadOnlyCollection<string> interfaces)

@@ -23,6 +23,9 @@ public sealed record EndpointSpec
     /// <summary>Names in this network beside the container's name and short id.</summary>
     public IReadOnlyList<string> Aliases { get; init; } = [];
 
+    /// <summary>Names that this container alone has for others of the network, by alias.</summary>
+    public IReadOnlyDictionary<string, string> Links { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The network with the highest one gives the default route; ties go by name.</summary>
     public int GatewayPriority { get; init; }
 

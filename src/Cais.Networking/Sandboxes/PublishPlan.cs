@@ -31,7 +31,7 @@ internal static class PublishPlan
                 var addresses = HostAddresses(request, v4, v6, networks, defaultBinding, relaysV6);
                 if (addresses.Count > 0)
                 {
-                    taken.AddRange(ports.Take(request, addresses, context));
+                    taken.Add(ports.Take(request, addresses, context));
                 }
             }
 
@@ -122,7 +122,7 @@ internal static class PublishPlan
             addresses.Add(wanted ?? IPAddress.Any);
         }
 
-        // Without an IPv6 address inside, the holder of the port relays: streams only.
+        // Without an IPv6 address inside, the holder of the port relays.
         var inside6 = v6 is not null && Mode(v6, networks, ipv4: false) is not GatewayMode.Routed;
         if ((inside6 || CanRelay(request, v4, v6, networks, relaysV6)) && (wanted is null || wanted.AddressFamily == AddressFamily.InterNetworkV6))
         {

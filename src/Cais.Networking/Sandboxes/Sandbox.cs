@@ -29,7 +29,7 @@ public sealed record SandboxSpec
 
     public IReadOnlyList<string> DnsOptions { get; init; } = [];
 
-    /// <summary><c>--link</c>: other containers' ids by the names under which they are to be found in the default bridge network.</summary>
+    /// <summary><c>--link</c> in the default bridge network: other containers' ids by the names that the hosts file gives them.</summary>
     public IReadOnlyDictionary<string, string> Links { get; init; } = new Dictionary<string, string>();
 }
 
@@ -50,3 +50,8 @@ public sealed record Sandbox
     /// <summary>The published ports, with the host ports that were found for them.</summary>
     public IReadOnlyList<PortBinding> Ports { get; init; } = [];
 }
+
+/// <summary>A sandbox on its way: what it will be, and when the kernel has made it.</summary>
+/// <param name="Sandbox">With its namespace's path, its addresses and its ports, which will not change any more.</param>
+/// <param name="Built">Fails with what the kernel refused; the sandbox is gone then.</param>
+public sealed record SandboxStart(Sandbox Sandbox, Task Built);

@@ -26,6 +26,7 @@ internal sealed class SandboxManager(
     FirewallKeeper firewall,
     PortAllocator ports,
     Func<Network, INetworkDriver?> driverOf,
+    PeerNames peerNames,
     NetworkOptions options) : IDisposable
 {
     private readonly NameForwarder _forwarder = new(host.Thread.OpenSocket);
@@ -35,7 +36,7 @@ internal sealed class SandboxManager(
     private readonly ConcurrentDictionary<string, SandboxRecord> _records = [];
     private readonly Dictionary<string, List<HeldPort>> _held = [];
 
-    private NameResolver Resolver => _resolver ??= new NameResolver(networks, Find);
+    private NameResolver Resolver => _resolver ??= new NameResolver(networks);
 
     public SandboxRecord? Find(string containerId) => _records.GetValueOrDefault(containerId);
 
@@ -47,7 +48,8 @@ internal sealed class SandboxManager(
 
     /// <param name="spec">The container.</param>
     /// <param name="ready">A namespace for it, or null for one from the pool. Owned from here.</param>
-    public Sandbox Create(SandboxSpec spec, SandboxNamespace? ready = null)
+    /// <param name="allocated">Told what the sandbox will be, before the kernel is.</param>
+    public Sandbox Create(SandboxSpec spec, SandboxNamespace? ready = null, Action<Sandbox>? allocated = null)
     {
         Destroy(spec.ContainerId);
         var endpoints = new List<Endpoint>();
@@ -72,9 +74,12 @@ internal sealed class SandboxManager(
                 ContainerId = spec.ContainerId,
                 NamespacePath = target?.Path,
                 Endpoints = endpoints,
-                Ports = [.. held.Select(h => h.Binding)],
+                Ports = [.. held.SelectMany(h => h.Bindings)],
             };
-            store.Save(new SandboxRecord(sandbox, spec));
+            var record = new SandboxRecord(sandbox, spec);
+            store.Save(record);
+            _records[spec.ContainerId] = record;
+            allocated?.Invoke(sandbox);
             if (target is not null)
             {
                 Build(sandbox, spec, target);
@@ -82,14 +87,15 @@ internal sealed class SandboxManager(
         }
         catch
         {
+            _records.TryRemove(spec.ContainerId, out _);
             GiveUp(spec.ContainerId, endpoints, held, sandbox);
             throw;
         }
 
         _held[spec.ContainerId] = held;
-        _records[spec.ContainerId] = new SandboxRecord(sandbox, spec);
         held.ForEach(h => Relay(spec.ContainerId, h));
         ForgetFlows(held);
+        pool.Fill();
         return sandbox;
     }
 
@@ -132,7 +138,7 @@ internal sealed class SandboxManager(
             }
         }
 
-        List<HeldPort> held = [.. sandbox.Ports.Select(ports.Restore)];
+        List<HeldPort> held = [.. sandbox.Ports.GroupBy(b => (b.ContainerPort, b.Protocol, b.HostPort)).SelectMany(TogetherAsTaken).Select(ports.Restore)];
         _held[sandbox.ContainerId] = held;
         _records[sandbox.ContainerId] = record;
         held.ForEach(h => Relay(sandbox.ContainerId, h));
@@ -342,7 +348,7 @@ internal sealed class SandboxManager(
             return;
         }
 
-        _nameServers[containerId] = NameServer.Start(host.Thread, target, () => Find(containerId), Resolver, _forwarder, Upstream);
+        _nameServers[containerId] = NameServer.Start(host.Thread, target, () => Find(containerId), Resolver, peerNames, _forwarder, Upstream);
     }
 
     /// <summary>Containers that can reach nothing outside get no answers from there either.</summary>
@@ -386,7 +392,7 @@ internal sealed class SandboxManager(
     /// <summary>Senders over UDP that never pause would otherwise go on to whoever had the port before, or to nobody, for ever.</summary>
     private void ForgetFlows(List<HeldPort> held)
     {
-        var bindings = held.Select(h => h.Binding).Where(b => b.Protocol == PortProtocol.Udp).ToList();
+        var bindings = held.Where(h => h.Protocol == PortProtocol.Udp).SelectMany(h => h.Bindings).ToList();
         if (bindings.Count > 0)
         {
             background.Thread.Run(() =>
@@ -397,7 +403,19 @@ internal sealed class SandboxManager(
         }
     }
 
-    /// <summary>Serves what arrives at the socket that holds a port, for as long as it is held.</summary>
+    /// <summary>A port that was asked for by no address is held on one of each family; one asked for by several addresses is several.</summary>
+    private static IEnumerable<IReadOnlyList<PortBinding>> TogetherAsTaken(IEnumerable<PortBinding> bindings)
+    {
+        var (any, specific) = (new List<PortBinding>(2), new List<PortBinding>());
+        foreach (var binding in bindings)
+        {
+            (binding.HostAddress.Equals(IPAddress.Any) || binding.HostAddress.Equals(IPAddress.IPv6Any) ? any : specific).Add(binding);
+        }
+
+        return any.Count > 0 ? [any, .. specific.Select(b => new[] { b })] : specific.Select(b => new[] { b });
+    }
+
+    /// <summary>Serves what arrives at the sockets that hold a port, for as long as it is held.</summary>
     private void Relay(string containerId, HeldPort held)
     {
         var relaysV4 = options.UserlandProxy == true || !options.FirewallV4;
@@ -406,20 +424,24 @@ internal sealed class SandboxManager(
             return;
         }
 
-        if (held.Binding.Protocol == PortProtocol.Tcp)
+        foreach (var socket in held.Sockets)
         {
-            _ = new PortRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held);
-        }
-        else if (held.Binding.HostAddress.AddressFamily == AddressFamily.InterNetworkV6 || relaysV4)
-        {
-            _ = new DatagramRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held);
+            if (held.Protocol == PortProtocol.Tcp)
+            {
+                _ = new PortRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held, socket);
+            }
+            else if (socket.AddressFamily == AddressFamily.InterNetworkV6 || relaysV4)
+            {
+                _ = new DatagramRelay((binding, client) => RelayTarget(containerId, binding, client), host.Thread.OpenSocket).ServeAsync(held, socket);
+            }
         }
     }
 
     /// <summary>What IPv4 brings to the socket although the packet filter translates had no business there, and is shut out.</summary>
     private IPEndPoint? RelayTarget(string containerId, PortBinding binding, IPAddress client)
     {
-        var relayed = binding.HostAddress.AddressFamily == AddressFamily.InterNetworkV6 || !options.FirewallV4 ||
+        client = client.IsIPv4MappedToIPv6 ? client.MapToIPv4() : client;
+        var relayed = client.AddressFamily == AddressFamily.InterNetworkV6 || !options.FirewallV4 ||
             (options.UserlandProxy == true && IPAddress.IsLoopback(client));
         return relayed && Find(containerId) is { } record ? PublishPlan.Target(record.Sandbox.Endpoints, networks, binding) : null;
     }

@@ -330,6 +330,12 @@ internal sealed class CgroupV1 : ContainerCgroup
 
     public override void SignalAll(int signal)
     {
+        // Of nothing nothing is born: freezing makes the kernel rewrite its own code, which every processor waits for.
+        if (Pids().Count == 0)
+        {
+            return;
+        }
+
         var freezer = Find("freezer");
         var froze = freezer is not null && !IsFrozen && TryWrite(freezer, "freezer.state", "FROZEN");
         foreach (var pid in Pids())

@@ -27,6 +27,7 @@ internal sealed record ProcessCgroup(string? Unified, IReadOnlyDictionary<string
     /// <summary>From the texts of /proc/PID/cgroup (see cgroups(7)) and mountinfo (see proc(5)).</summary>
     internal static ProcessCgroup? Parse(string cgroups, string mountInfo)
     {
+        var mounts = CgroupMount.ReadAll(mountInfo);
         var controllers = new Dictionary<string, string>();
         string? unified = null;
         foreach (var line in cgroups.Split('\n', StringSplitOptions.RemoveEmptyEntries))
@@ -38,13 +39,13 @@ internal sealed record ProcessCgroup(string? Unified, IReadOnlyDictionary<string
 
             if (names.Length == 0)
             {
-                unified = Locate(mountInfo, "cgroup2", "", path);
+                unified = Locate(mounts, "cgroup2", "", path);
                 continue;
             }
 
             foreach (var name in names.Split(','))
             {
-                if (Locate(mountInfo, "cgroup", name, path) is { } directory)
+                if (Locate(mounts, "cgroup", name, path) is { } directory)
                 {
                     controllers[name] = directory;
                 }
@@ -60,39 +61,55 @@ internal sealed record ProcessCgroup(string? Unified, IReadOnlyDictionary<string
     /// <summary>A v1 controller's directory.</summary>
     public string? this[string controller] => Controllers.GetValueOrDefault(controller);
 
-    private static string? Locate(string mountInfo, string type, string controller, string path)
+    private static string? Locate(List<CgroupMount> mounts, string type, string controller, string path)
     {
-        foreach (var line in mountInfo.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        foreach (var mount in mounts)
+        {
+            if (mount.Type != type || (controller.Length > 0 && !mount.Controllers.Contains(controller)))
+            {
+                continue;
+            }
+
+            if (mount.Root == "/")
+            {
+                return path == "/" ? mount.Point : mount.Point + path;
+            }
+
+            if (path == mount.Root || path.StartsWith(mount.Root + "/", StringComparison.Ordinal))
+            {
+                return mount.Point + path[mount.Root.Length..];
+            }
+        }
+
+        return null;
+    }
+}
+
+/// <summary>A mounted hierarchy: what of it is mounted, where, and for v1 its controllers.</summary>
+internal readonly record struct CgroupMount(string Type, string Root, string Point, string[] Controllers)
+{
+    /// <summary>From the text of mountinfo; other mounts, of which a host may have thousands, cost nothing.</summary>
+    public static List<CgroupMount> ReadAll(ReadOnlySpan<char> mountInfo)
+    {
+        var mounts = new List<CgroupMount>();
+        foreach (var line in mountInfo.EnumerateLines())
         {
             // 36 35 98:0 /root /mount/point options fields… - type source superoptions
-            var separator = line.IndexOf(" - ", StringComparison.Ordinal);
+            var separator = line.IndexOf(" - cgroup", StringComparison.Ordinal);
             if (separator < 0)
             {
                 continue;
             }
 
-            var front = line[..separator].Split(' ');
-            var back = line[(separator + 3)..].Split(' ');
-            if (front.Length < 5 || back.Length < 3 || back[0] != type
-                || (controller.Length > 0 && !back[2].Split(',').Contains(controller)))
+            var front = line[..separator].ToString().Split(' ');
+            var back = line[(separator + 3)..].ToString().Split(' ');
+            if (front.Length >= 5 && back.Length >= 3)
             {
-                continue;
-            }
-
-            var root = Unescape(front[3]);
-            var mountPoint = Unescape(front[4]);
-            if (root == "/")
-            {
-                return path == "/" ? mountPoint : mountPoint + path;
-            }
-
-            if (path == root || path.StartsWith(root + "/", StringComparison.Ordinal))
-            {
-                return mountPoint + path[root.Length..];
+                mounts.Add(new CgroupMount(back[0], Unescape(front[3]), Unescape(front[4]), back[2].Split(',')));
             }
         }
 
-        return null;
+        return mounts;
     }
 
     /// <summary>mountinfo writes space, tab, newline and backslash as octal.</summary>

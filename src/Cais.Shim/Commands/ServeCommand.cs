@@ -37,7 +37,10 @@ internal sealed class ServeCommand : IDisposable
         _loop = new EventLoop(e => log.Error(e.ToString()));
         _server = new TtrpcServer(_loop);
         var destination = new EventDestination(
-            Environment.GetEnvironmentVariable("TTRPC_ADDRESS") ?? "", options.PublishBinary, options.Address);
+            Environment.GetEnvironmentVariable("TTRPC_ADDRESS") ?? "", options.PublishBinary, options.Address)
+        {
+            Topics = options.Topics.Length > 0 ? options.Topics.Split(',') : null,
+        };
         _events = new EventPublisher(_loop, destination, options.Namespace, log);
         _reaper = new OrphanReaper(pid => _tasks!.Owns(pid));
         var input = options.Action == "serve" ? InputRule.EndsWhenTold : InputRule.EndsWithClient;

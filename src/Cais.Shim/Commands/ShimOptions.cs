@@ -12,6 +12,9 @@ internal sealed record ShimOptions
     /// <summary>A program that publishes one event given on its standard input.</summary>
     public string PublishBinary { get; init; } = "";
 
+    /// <summary>The topics of the events to publish, with commas; empty is all of them.</summary>
+    public string Topics { get; init; } = "";
+
     public string Bundle { get; init; } = "";
 
     /// <summary>A path to listen at; without it, descriptor 3 is a listening socket.</summary>
@@ -58,6 +61,7 @@ internal sealed record ShimOptions
                 "id" => options with { Id = Value() },
                 "address" => options with { Address = Value() },
                 "publish-binary" => options with { PublishBinary = Value() },
+                "topics" => options with { Topics = Value() },
                 "bundle" => options with { Bundle = Value() },
                 "socket" => options with { Socket = Value() },
                 "debug-socket" => Ignored(Value()),

@@ -31,7 +31,7 @@ internal sealed class EventPublisher(EventLoop loop, EventDestination destinatio
     /// <param name="message">Its content.</param>
     public void Publish(string topic, string type, IMessage message)
     {
-        if (!destination.Exists)
+        if (!destination.Wants(topic))
         {
             return;
         }
@@ -175,5 +175,9 @@ internal sealed class EventPublisher(EventLoop loop, EventDestination destinatio
 /// <summary>Where events go: a ttrpc socket, else a program (with containerd's socket as its argument), else nowhere.</summary>
 internal sealed record EventDestination(string TtrpcAddress, string PublishBinary, string GrpcAddress)
 {
-    public bool Exists => TtrpcAddress.Length > 0 || (PublishBinary.Length > 0 && GrpcAddress.Length > 0);
+    /// <summary>The only events to tell there; null is all.</summary>
+    public IReadOnlyList<string>? Topics { get; init; }
+
+    public bool Wants(string topic) =>
+        (TtrpcAddress.Length > 0 || (PublishBinary.Length > 0 && GrpcAddress.Length > 0)) && (Topics is null || Topics.Contains(topic));
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Cais.Linux;
 using Cais.Linux.Io;
 using Cais.Oci.Runtime;
@@ -14,13 +13,18 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
     private Container? _container;
     private bool _restored;
 
+    /// <summary>Whether an operation may have to wait for others: for hooks, for criu, for processes that no pid namespace takes along.</summary>
+    private bool _waits = true;
+
     public bool MountsRootfs => true;
 
     private Container Container => _container ??= _runtime.Load(id);
 
-    public async Task<StartedProcess> CreateAsync(TaskCreation creation)
+    public Task<StartedProcess> CreateAsync(TaskCreation creation)
     {
-        return await Background.Run(() =>
+        _waits = creation.Spec.Hooks is not null || creation.Checkpoint.Length > 0
+            || creation.Spec.Linux?.Namespaces?.Any(space => space.Type == "pid" && string.IsNullOrEmpty(space.Path)) != true;
+        return Run(() =>
         {
             var request = new CreateRequest
             {
@@ -74,13 +78,12 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
     }
 
     /// <summary>What was restored runs already.</summary>
-    public Task StartAsync() => _restored ? Task.CompletedTask : Background.Run(() => Container.Start());
+    public Task StartAsync() => _restored ? Task.CompletedTask : Run(() => Container.Start());
 
-    public async Task<StartedProcess> ExecAsync(TaskExec exec)
+    public Task<StartedProcess> ExecAsync(TaskExec exec)
     {
-        var process = JsonSerializer.Deserialize(exec.Process.Span, SpecJson.Default.Process)
-            ?? throw new RuntimeException(RuntimeError.InvalidConfig, "the exec's process is empty");
-        return await Background.Run(() =>
+        var process = SpecReader.ReadProcess(exec.Process.Span);
+        return Run(() =>
         {
             using var started = Container.Exec(new ExecRequest
             {
@@ -92,7 +95,7 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
         });
     }
 
-    public Task KillAsync(int signal, bool all) => Background.Run(() => Container.Kill(signal, all));
+    public Task KillAsync(int signal, bool all) => Run(() => Container.Kill(signal, all));
 
     public Task PauseAsync() => Background.Run(() => Container.Pause());
 
@@ -100,12 +103,11 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
 
     public async Task UpdateAsync(ReadOnlyMemory<byte> resources)
     {
-        var parsed = JsonSerializer.Deserialize(resources.Span, SpecJson.Default.LinuxResources)
-            ?? throw new RuntimeException(RuntimeError.InvalidConfig, "the resources are empty");
+        var parsed = SpecReader.ReadResources(resources.Span);
         await Background.Run(() => Container.Update(parsed));
     }
 
-    public Task<IReadOnlyList<int>> PidsAsync() => Background.Run(() => Container.Pids());
+    public Task<IReadOnlyList<int>> PidsAsync() => Run(() => Container.Pids());
 
     public Task CheckpointAsync(TaskCheckpoint checkpoint) => Background.Run(() => Container.Checkpoint(new CheckpointRequest
     {
@@ -121,7 +123,7 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
         EmptyNamespaces = checkpoint.EmptyNamespaces,
     }));
 
-    public Task DeleteAsync(bool force) => Background.Run(() =>
+    public Task DeleteAsync(bool force) => Run(() =>
     {
         try
         {
@@ -134,4 +136,13 @@ internal sealed class InProcessRuntime(string stateRoot, string id, string bundl
     });
 
     public void Dispose() => _container?.Dispose();
+
+    /// <summary>Where nobody need be waited for, an operation is system calls of some milliseconds: less than a thread's start, and its end, take.</summary>
+    private Task<T> Run<T>(Func<T> operation) => _waits ? Background.Run(operation) : Background.Inline(operation);
+
+    private Task<bool> Run(Action operation) => Run(() =>
+    {
+        operation();
+        return true;
+    });
 }

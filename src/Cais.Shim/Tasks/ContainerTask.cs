@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Cais.Linux;
 using Cais.Linux.Io;
 using Cais.Oci.Runtime;
@@ -28,12 +27,14 @@ internal sealed class ContainerTask : IDisposable
     private readonly TaskProcess _init;
     private ProcessCgroup? _cgroup;
     private OomMonitor? _oom;
+    private readonly bool _givesCgroupAway;
     private Any? _lastStats;
     private int _execSerial;
     private bool _oomBeforeStart;
 
-    private ContainerTask(TaskHost host, CreateTaskRequest request, ITaskRuntime runtime, Spec spec)
+    private ContainerTask(TaskHost host, CreateTaskRequest request, ITaskRuntime runtime, Spec spec, bool systemdCgroup)
     {
+        _givesCgroupAway = systemdCgroup;
         _host = host;
         _runtime = runtime;
         _spec = spec;
@@ -62,9 +63,8 @@ internal sealed class ContainerTask : IDisposable
             : new CommandRuntime(host.Loop, choice, request.Id, request.Bundle);
         return await TaskErrors.Explain("create", async () =>
         {
-            var spec = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(request.Bundle, "config.json")), SpecJson.Default.Spec)
-                ?? throw new RuntimeException(RuntimeError.InvalidConfig, "config.json is empty");
-            var task = new ContainerTask(host, request, runtime, spec);
+            var spec = SpecReader.ReadSpec(File.ReadAllBytes(Path.Combine(request.Bundle, "config.json")));
+            var task = new ContainerTask(host, request, runtime, spec, choice.SystemdCgroup);
             var mounts = request.Rootfs.Select(m => new RootfsMount(m.Type, m.Source, [.. m.Options]) { Target = m.Target }).ToList();
             var record = new TaskRecord
             {
@@ -205,8 +205,8 @@ internal sealed class ContainerTask : IDisposable
         Publish("/tasks/checkpointed", "containerd.events.TaskCheckpointed", new TaskCheckpointed { ContainerId = Id, Checkpoint = checkpoint.ImagePath });
     }
 
-    /// <summary>Use of resources now; of a container that has ended, what was read last at its end.</summary>
-    public Any Stats() => _init.Exit is not null && _lastStats is not null ? _lastStats
+    /// <summary>Use of resources, also of a container that has ended: its cgroup stays until it is deleted, and systemd's was read at the end.</summary>
+    public Any Stats() => _lastStats is not null ? _lastStats
         : _cgroup is not null ? CgroupMetrics.Read(_cgroup)
         : throw TaskErrors.NotFound($"the cgroup of container {Id}");
 
@@ -330,7 +330,7 @@ internal sealed class ContainerTask : IDisposable
             await TaskErrors.Explain("exec", async () =>
             {
                 var definition = process.Definition;
-                var parsed = JsonSerializer.Deserialize(definition.Span, SpecJson.Default.Process);
+                var parsed = SpecReader.ReadProcess(definition.Span);
                 process.Streams = await OpenStreamsAsync(process.Paths, HostUid(parsed));
                 var name = string.Create(CultureInfo.InvariantCulture, $"exec-{++_execSerial}");
                 Adopt(process, await _runtime.ExecAsync(new TaskExec(name, definition, process.Paths.Terminal, process.Streams.ForProcess)));
@@ -342,6 +342,7 @@ internal sealed class ContainerTask : IDisposable
             process.Streams?.Dispose();
             process.Streams = null;
             process.SetExit(new ProcessExit(255, DateTime.UtcNow));
+            process.AnnounceExit();
             throw;
         }
 
@@ -391,7 +392,7 @@ internal sealed class ContainerTask : IDisposable
         if (isInit)
         {
             IsPaused = false;
-            _lastStats = _cgroup is null ? null : CgroupMetrics.Read(_cgroup);
+            _lastStats = _cgroup is not null && _givesCgroupAway ? CgroupMetrics.Read(_cgroup) : null;
             if (!HasOwnPidNamespace())
             {
                 // The kernel ends the others only with a pid namespace of their own.
@@ -401,6 +402,7 @@ internal sealed class ContainerTask : IDisposable
 
         // While this one was not reaped it stood before others.
         _host.Reaper.Sweep();
+        process.AnnounceExit();
     }
 
     private async Task KillRestAsync()

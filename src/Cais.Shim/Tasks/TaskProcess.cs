@@ -18,7 +18,7 @@ internal sealed record ProcessExit(uint Status, DateTime At);
 /// <summary>One process of a task: the container's first, or an exec.</summary>
 internal sealed class TaskProcess(string execId, StreamPaths paths) : IDisposable
 {
-    private readonly TaskCompletionSource<ProcessExit> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<ProcessExit> _exited = new();
     private IoWatch? _watch;
     private ProcessStreams? _streams;
     private bool _inputClosed;
@@ -107,8 +107,10 @@ internal sealed class TaskProcess(string execId, StreamPaths paths) : IDisposabl
         Status = ProcessStatus.Stopped;
         Exit = exit;
         Streams?.OnExit();
-        _exited.TrySetResult(exit);
     }
+
+    /// <summary>Tells those who wait for <see cref="Exited"/>. They go on at once, so whatever else follows from an exit comes before.</summary>
+    public void AnnounceExit() => _exited.TrySetResult(Exit!);
 
     public void Dispose()
     {

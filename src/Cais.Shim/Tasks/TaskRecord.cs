@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Cais.Linux;
+using Cais.Oci.Runtime;
 using Cais.Shim.Runtimes;
 
 namespace Cais.Shim.Tasks;
@@ -11,6 +13,7 @@ namespace Cais.Shim.Tasks;
 internal sealed record TaskRecord
 {
     private const string FileName = "cais-shim.json";
+    private const uint OwnerOnly = 0x180; // 0600
 
     public required string Id { get; init; }
 
@@ -29,8 +32,12 @@ internal sealed record TaskRecord
     public void Save(string bundle)
     {
         var path = Path.Combine(bundle, FileName);
-        File.WriteAllBytes(path + ".new", JsonSerializer.SerializeToUtf8Bytes(this, ShimJson.Default.TaskRecord));
-        File.Move(path + ".new", path, overwrite: true);
+        using (var file = Files.Open(path + ".new", OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Truncate, OwnerOnly))
+        {
+            Files.Write(file, ToUtf8());
+        }
+
+        Files.Rename(path + ".new", path);
     }
 
     /// <summary>Null where there is none or it was never written whole.</summary>
@@ -49,6 +56,17 @@ internal sealed record TaskRecord
             return null;
         }
     }
+
+    /// <summary>As <see cref="ShimJson"/> reads it; every start of a container writes this, few read it.</summary>
+    private byte[] ToUtf8() => new JsonText().BeginObject()
+        .Add(nameof(Id), Id)
+        .Add(nameof(Binary), Binary)
+        .Add(nameof(Root), Root)
+        .Add(nameof(SystemdCgroup), SystemdCgroup)
+        .Add(nameof(MountsRootfs), MountsRootfs)
+        .Add(nameof(Pid), (long)Pid)
+        .EndObject()
+        .ToUtf8();
 
     public static void Remove(string bundle) => File.Delete(Path.Combine(bundle, FileName));
 

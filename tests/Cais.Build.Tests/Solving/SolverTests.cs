@@ -40,14 +40,14 @@ public sealed class SolverTests : IDisposable
         File.WriteAllText(full, content);
     }
 
-    private async Task<(StepResult Result, Progress Progress)> Build(string dockerfile, BuildOptions? options = null, string ignore = "")
+    private async Task<(StepResult Result, Progress Progress)> Build(string dockerfile, BuildOptions? options = null, string ignore = "", HttpClient? http = null)
     {
         var plan = await BuildPlanner.PlanAsync(
             Dockerfile.Parse(new DockerfileSource("Dockerfile", dockerfile)), options ?? new BuildOptions(), new FakeImages(), TestContext.Current.CancellationToken);
         var inputs = new Inputs(_context, IgnoreFile.Parse(ignore));
         var progress = new Progress();
-        using var http = new HttpClient();
-        using var solver = new Solver(_cache, inputs, new StepRunner(_cache, inputs, _executor, http), progress);
+        using var own = new HttpClient();
+        using var solver = new Solver(_cache, inputs, new StepRunner(_cache, inputs, _executor, http ?? own), progress);
         return (await solver.SolveAsync(plan.Result, TestContext.Current.CancellationToken), progress);
     }
 
@@ -223,6 +223,42 @@ public sealed class SolverTests : IDisposable
         await serving;
     }
 
+    [Theory]
+    [InlineData("ETag", "\"one\"", "If-None-Match")]
+    [InlineData("ETag", "W/\"weak\"", "If-None-Match")]
+    [InlineData("Last-Modified", "Tue, 01 Sep 2026 10:00:00 GMT", "If-Modified-Since")]
+    public async Task A_file_that_the_server_says_is_unchanged_is_not_fetched_again(string header, string value, string condition)
+    {
+        var asked = new List<string?>();
+        using var server = new HttpClient(new FakeServer(request =>
+        {
+            asked.Add(request.Headers.TryGetValues(condition, out var given) ? given.Single() : null);
+            var response = new HttpResponseMessage(asked[^1] == value ? System.Net.HttpStatusCode.NotModified : System.Net.HttpStatusCode.OK) { Content = new StringContent("content") };
+            response.Headers.TryAddWithoutValidation(header, value);
+            response.Content.Headers.TryAddWithoutValidation(header, value);
+            return response;
+        }));
+        const string text = "FROM scratch\nADD http://example.test/f /f\n";
+        Assert.Equal("content", Files((await Build(text, http: server)).Result)["/f"]);
+        var again = await Build(text, http: server);
+        Assert.Equal("content", Files(again.Result)["/f"]);
+        Assert.Empty(again.Progress.Done);
+
+        // What is not here any more must be fetched whatever the server would say.
+        _cache.Prune();
+        Assert.Equal("content", Files((await Build(text, http: server)).Result)["/f"]);
+        Assert.Equal([null, value, null], asked);
+    }
+
+    [Fact]
+    public async Task Builds_at_the_same_time_do_what_they_have_in_common_once()
+    {
+        const string text = "FROM scratch\nRUN slow:/f\n";
+        var both = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Build(text)));
+        Assert.Single(both.SelectMany(b => b.Progress.Done));
+        Assert.Single(both.Select(b => b.Result.Id).Distinct());
+    }
+
     [Fact]
     public async Task A_git_repository_is_checked_out()
     {
@@ -326,6 +362,11 @@ public sealed class SolverTests : IDisposable
         }
     }
 
+    private sealed class FakeServer(Func<HttpRequestMessage, HttpResponseMessage> answer) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => Task.FromResult(answer(request));
+    }
+
     private sealed class Inputs(string context, IgnoreFile ignore) : IBuildInputs
     {
         public Task<ContextDirectory> OpenContextAsync(string name, CancellationToken cancellation) => Task.FromResult(new ContextDirectory(context, ignore));
@@ -380,6 +421,10 @@ public sealed class SolverTests : IDisposable
                     case "write":
                         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
                         await File.WriteAllTextAsync(path, words[2], cancellation);
+                        return 0;
+                    case "slow":
+                        await Task.Delay(100, cancellation);
+                        await File.WriteAllTextAsync(path, "slow", cancellation);
                         return 0;
                     case "link":
                         File.CreateSymbolicLink(path, words[2]);

@@ -48,10 +48,14 @@ public sealed class GrpcTests
         // A field of type string that ends before its length says.
         using (var call = wire.Channel.Begin("/t.T/Get", null, None))
         {
-            await call.SendAsync(new BytesMessage { Data = ByteString.CopyFrom(0xff, 0xff, 0xff) });
-            await call.SendAsync(new BytesMessage());
-            await call.FinishSendingAsync();
-            Assert.NotNull(await Record.ExceptionAsync(async () => await call.ReadAsync(GetSecretResponse.Parser)));
+            // It may be refused before all is sent.
+            Assert.NotNull(await Record.ExceptionAsync(async () =>
+            {
+                await call.SendAsync(new BytesMessage { Data = ByteString.CopyFrom(0xff, 0xff, 0xff) });
+                await call.SendAsync(new BytesMessage());
+                await call.FinishSendingAsync();
+                await call.ReadAsync(GetSecretResponse.Parser);
+            }));
         }
 
         Assert.NotNull(await wire.Channel.CallAsync("/t.T/Get", new GetSecretRequest { ID = "x" }, GetSecretResponse.Parser, None));

@@ -23,7 +23,7 @@ internal static class SettingsPage
     {
         ["builder.gc"] = (SettingEffect.Applies, ""),
         ["builder.gc.policy"] = (SettingEffect.Harmless, "checked; the limits are for all of the cache"),
-        ["builder.history"] = (SettingEffect.Harmless, "checked; no history of builds is kept"),
+        ["builder.history"] = (SettingEffect.Applies, ""),
         ["builder.entitlements.network-host"] = (SettingEffect.Refused, "false; true is how it is"),
         ["builder.entitlements.security-insecure"] = (SettingEffect.Refused, "true; false is how it is"),
         ["builder.entitlements.device"] = (SettingEffect.Refused, "false; true is how it is"),

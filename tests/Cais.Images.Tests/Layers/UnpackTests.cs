@@ -228,6 +228,16 @@ public sealed class UnpackTests : IDisposable
     }
 
     [Fact]
+    public async Task What_an_archive_says_of_the_root_itself_is_passed_over()
+    {
+        var before = Status("");
+        await Unpack(new TarMaker().Directory("./", 0x5C0).File("f").Directory("d/", 0x1ED));
+
+        Assert.Equal((before.Permissions, before.Uid, before.Gid), (Status("").Permissions, Status("").Uid, Status("").Gid));
+        Assert.Equal(0x1EDu, Status("d").Permissions);
+    }
+
+    [Fact]
     public async Task Setgid_directories_do_not_leak_into_what_is_below()
     {
         await Unpack(new TarMaker().Directory("g/", 0x5FF).File("g/f").Directory("g/d/", 0x1ED));

@@ -72,42 +72,43 @@ public sealed class AllocatorPropertyTests
             from address in Gen.Elements(addresses)
             from protocol in Gen.Elements(PortProtocol.Tcp, PortProtocol.Udp)
             from port in Gen.Choose(0, 6)
-            select (kind, address, protocol, (ushort)(port == 0 ? 0 : 1000 + port));
+            from both in Gen.Choose(0, 3)
+            select (kind, both == 0 ? [IPAddress.Any, IPAddress.IPv6Any] : new[] { address }, protocol, (ushort)(port == 0 ? 0 : 1000 + port));
         Prop.ForAll(operation.ListOf().ToArbitrary(), operations =>
         {
             var bound = new List<PortBinding>();
             var allocator = New(bound);
             var held = new List<HeldPort>();
-            foreach (var (kind, address, protocol, port) in operations)
+            foreach (var (kind, wanted, protocol, port) in operations)
             {
                 switch (kind)
                 {
                     case <= 6:
                         try
                         {
-                            held.AddRange(allocator.Take(new PortRequest(80, protocol, address, port), [address], ""));
+                            held.Add(allocator.Take(new PortRequest(80, protocol, null, port), wanted, ""));
                         }
                         catch (NetworkException)
                         {
                             // Only for a reason: the same port and protocol is with somebody whose address conflicts.
-                            Assert.Contains(held, h => h.Binding.Protocol == protocol && (port == 0 || h.Binding.HostPort == port));
+                            Assert.Contains(held, h => h.Protocol == protocol && (port == 0 || h.HostPort == port));
                         }
 
                         break;
                     case 7 or 8 when held.Count > 0:
                         allocator.Release(held[0]);
-                        bound.Remove(held[0].Binding);
+                        bound.RemoveAll(held[0].Bindings.Contains);
                         held.RemoveAt(0);
                         break;
                     default:
                         bound.Clear();
                         allocator = New(bound);
-                        held = [.. held.Select(h => allocator.Restore(h.Binding))];
+                        held = [.. held.Select(h => allocator.Restore(h.Bindings))];
                         break;
                 }
 
                 Assert.Equal(held.Count, allocator.Count);
-                foreach (var group in held.Select(h => h.Binding).GroupBy(b => (b.Protocol, b.HostPort, b.HostAddress.AddressFamily)))
+                foreach (var group in held.SelectMany(h => h.Bindings).GroupBy(b => (b.Protocol, b.HostPort, b.HostAddress.AddressFamily)))
                 {
                     Assert.True(group.Count() == 1 || (group.DistinctBy(b => b.HostAddress).Count() == group.Count() && !group.Any(IsAny)));
                 }
@@ -120,16 +121,16 @@ public sealed class AllocatorPropertyTests
         static bool IsAny(PortBinding binding) => binding.HostAddress.Equals(IPAddress.Any) || binding.HostAddress.Equals(IPAddress.IPv6Any);
 
         static PortAllocator New(List<PortBinding> bound) => new(
-            binding =>
+            bindings =>
             {
                 // As the kernel would: exactly the same address and port only once.
-                if (bound.Contains(binding with { ContainerPort = 80 }))
+                if (bindings.FirstOrDefault(b => bound.Contains(b with { ContainerPort = 80 })) is { } taken)
                 {
-                    throw new SocketException((int)SocketError.AddressAlreadyInUse);
+                    throw new PortBindException(taken, new SocketException((int)SocketError.AddressAlreadyInUse));
                 }
 
-                bound.Add(binding);
-                return new HeldPort(binding, null);
+                bound.AddRange(bindings);
+                return new HeldPort(bindings);
             },
             (1001, 1004));
     }

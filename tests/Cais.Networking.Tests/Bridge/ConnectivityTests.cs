@@ -77,6 +77,25 @@ public sealed class ConnectivityTests
     }
 
     [Fact]
+    public async Task A_container_that_claims_anothers_hardware_address_gets_none_of_its_traffic()
+    {
+        await using var lab = await Testbed.Create();
+        var (victim, inside) = await lab.Run();
+        var (_, attacker) = await lab.Run();
+        var (_, third) = await lab.Run();
+        using var server = inside.Serve(80);
+        var mac = victim.Endpoints[0].MacAddress!.GetAddressBytes();
+        Assert.Equal((0, ""), attacker.Run("ip", "link", "set", "eth0", "address", string.Join(':', mac.Select(b => b.ToString("x2")))));
+        attacker.Run("busybox", "ping", "-c", "3", "-i", "0.05", "-W", "1", "172.17.0.4");
+
+        Assert.Contains($"dev {victim.Endpoints[0].HostInterfaceName} ", Entry(), StringComparison.Ordinal);
+        Assert.NotNull(await third.Ask(victim.Endpoints[0].IPv4Address!.ToString(), 80));
+        Assert.NotNull(await lab.Host.Ask(victim.Endpoints[0].IPv4Address!.ToString(), 80));
+
+        string Entry() => lab.Host.Run("bridge", "fdb", "show", "br", "docker0").Output.Split('\n').Single(l => l.StartsWith(string.Join(':', mac.Select(b => b.ToString("x2"))), StringComparison.Ordinal) && !l.Contains("vlan", StringComparison.Ordinal) && l.Contains("master docker0", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Networks_do_not_reach_each_other_in_any_direction()
     {
         await using var lab = await Testbed.Create();

@@ -43,6 +43,36 @@ public sealed class HostPortTests
         });
     }
 
+    [Theory]
+    [InlineData(PortProtocol.Tcp, "-Htln")]
+    [InlineData(PortProtocol.Udp, "-Huln")]
+    public async Task One_socket_holds_a_port_for_both_families(PortProtocol protocol, string list)
+    {
+        await using var lab = await Testbed.Create(new NetworkOptions { IPv6 = true });
+        var (sandbox, _) = await lab.Run("bridge", new PortRequest(80, protocol, null, 8080));
+        Assert.Equal(2, sandbox.Ports.Count);
+        Assert.Single(Holders());
+        await lab.Restart(sandbox.ContainerId);
+        Assert.Single(Holders());
+
+        string[] Holders() => lab.Host.Run("ss", list, "sport = :8080").Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    [Fact]
+    public async Task A_port_that_another_program_has_over_IPv6_alone_is_named_so()
+    {
+        await using var lab = await Testbed.Create(new NetworkOptions { IPv6 = true });
+        using var other = lab.Host.Do(() =>
+        {
+            var socket = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = false };
+            socket.Bind(new IPEndPoint(IPAddress.IPv6Any, 8080));
+            socket.Listen();
+            return socket;
+        });
+        var failure = await Assert.ThrowsAsync<PortAllocatedException>(() => lab.Run("bridge", new PortRequest(80, PortProtocol.Tcp, null, 8080)));
+        Assert.EndsWith("listen tcp6 [::]:8080: bind: address already in use", failure.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Ports_without_a_wish_come_from_the_ephemeral_range_and_differ()
     {

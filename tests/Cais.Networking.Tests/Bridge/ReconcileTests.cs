@@ -131,6 +131,22 @@ public sealed class ReconcileTests
     }
 
     [Fact]
+    public async Task Chains_and_sets_that_the_user_added_to_the_table_stay()
+    {
+        await using var lab = await Testbed.Create();
+        var (sandbox, _) = await lab.Run("bridge", Web);
+        Assert.Equal((0, ""), lab.Host.Run(
+            "nft",
+            "add set inet cais office { type ipv4_addr; elements = { 198.51.100.7 }; }; add chain inet cais mine; add rule inet cais mine ip saddr @office accept; add rule inet cais user_published jump mine"));
+        Assert.Equal((0, ""), lab.Host.Run("nft", "delete element inet cais published4_any { tcp . 8080 }"));
+        await Eventually.Holds(() => lab.Elements("published4_any") == 1, "the element is back");
+        await lab.Restart(sandbox.ContainerId);
+        Assert.Equal(1, lab.Elements("office"));
+        Assert.Contains("ip saddr @office accept", lab.Host.Run("nft", "list", "chain", "inet", "cais", "mine").Output, StringComparison.Ordinal);
+        Assert.Contains("jump mine", lab.Host.Run("nft", "list", "chain", "inet", "cais", "user_published").Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Repairs_disturb_no_new_connection()
     {
         await using var lab = await Testbed.Create();
@@ -171,6 +187,23 @@ public sealed class ReconcileTests
         using var server = inside.Serve(80);
         lab.Host.Run("ip", "link", "delete", "docker0");
         await Eventually.Holds(async () => await lab.Outside.Ask(Testbed.HostAddress, 8080, TimeSpan.FromSeconds(2)) is not null, "the container answers again");
+    }
+
+    [Theory]
+    [InlineData("flush", "dev", "docker0")]
+    [InlineData("delete", "172.17.0.1/16", "dev", "docker0")]
+    [InlineData("-6", "flush", "dev", "docker0")]
+    public async Task Deleted_addresses_of_a_bridge_come_back_by_themselves(params string[] command)
+    {
+        await using var lab = await Testbed.Create(new NetworkOptions { IPv6 = true });
+        var (_, inside) = await lab.Run("bridge", Web);
+        using var server = inside.Serve(80);
+        using var outside = lab.Outside.Serve(7);
+        using var outside6 = lab.Outside.Serve(7, System.Net.IPAddress.Parse(Testbed.OutsideAddressV6));
+        Assert.Equal((0, ""), command[0] == "-6" ? lab.Host.Run(["ip", "-6", "address", .. command[1..]]) : lab.Host.Run(["ip", "address", .. command]));
+        await Eventually.Holds(async () => await inside.Ask(Testbed.OutsideAddress, 7, TimeSpan.FromSeconds(2)) is not null, "IPv4 leads out again");
+        await Eventually.Holds(async () => await inside.Ask(Testbed.OutsideAddressV6, 7, TimeSpan.FromSeconds(2)) is not null, "IPv6 leads out again");
+        Assert.NotNull(await lab.Outside.Ask(Testbed.HostAddress, 8080));
     }
 
     [Fact]

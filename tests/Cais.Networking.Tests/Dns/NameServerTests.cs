@@ -168,7 +168,7 @@ public sealed class NameServerTests
     }
 
     /// <summary>Asks from inside a container; the addresses in the answer.</summary>
-    private static async Task<List<IPAddress>> Ask(Machine from, string name, DnsType type = DnsType.A, bool stream = false)
+    internal static async Task<List<IPAddress>> Ask(Machine from, string name, DnsType type = DnsType.A, bool stream = false)
     {
         byte[] question = [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, .. DnsQuery.EncodeName(name)!, 0, (byte)type, 0, 1];
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));

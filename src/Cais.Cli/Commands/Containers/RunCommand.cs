@@ -101,8 +101,8 @@ internal sealed class ContainerRun(CommandContext context, string id, ContainerC
         using var signals = context.Get(RunCommand.SigProxy) ? new SignalForwarder(_engine, id) : null;
         var keys = DetachSettings.Resolve(_session, context.Get(RunCommand.DetachKeysFlag));
 
-        // Both calls are under way at once: the daemon works on one while this end prepares the other.
-        var waiting = Task.Run(() => _engine.WaitContainerAsync(id, _removes ? WaitCondition.Removed : WaitCondition.NextExit));
+        // One call after the other: the daemon answers both at once, and the first thread of a pool would cost more than either takes.
+        using var exit = await _engine.WaitContainerAsync(id, _removes ? WaitCondition.Removed : WaitCondition.NextExit).ConfigureAwait(false);
         using var connection = await _engine.AttachContainerAsync(id, new AttachOptions
         {
             Stdin = request.AttachStdin == true,
@@ -110,7 +110,6 @@ internal sealed class ContainerRun(CommandContext context, string id, ContainerC
             Stderr = request.AttachStderr == true,
             DetachKeys = keys.Text,
         }).ConfigureAwait(false);
-        using var exit = await waiting.ConfigureAwait(false);
         try
         {
             await _engine.StartContainerAsync(id).ConfigureAwait(false);

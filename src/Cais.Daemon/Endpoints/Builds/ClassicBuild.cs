@@ -303,7 +303,7 @@ internal sealed class ClassicBuild(CaisEngine engine, ApiRequest request) : IBui
         try
         {
             await Task.Yield();
-            build = build with { Planned = plan => progress.Begin(plan, build.Dockerfile) };
+            build = build with { Planned = plan => progress.Begin(plan, build.Dockerfile!) };
             using var result = await engine.Builds.SolveAsync(build, this, progress, cancellation);
             progress.End();
             var image = await engine.Builds.Exporter.StoreAsync(result, new ImageExport { Names = names, InlineCache = build.Options.Arguments.GetValueOrDefault("BUILDKIT_INLINE_CACHE") is "1" or "true" }, progress, cancellation);
@@ -349,7 +349,7 @@ internal sealed class ClassicBuild(CaisEngine engine, ApiRequest request) : IBui
     /// <summary>Docker's warning of build arguments that no ARG takes.</summary>
     private static string Unused(BuildRequest build)
     {
-        var declared = Cais.Build.Language.Dockerfile.Parse(build.Dockerfile).Instructions.OfType<ArgInstruction>().SelectMany(a => a.Arguments).Select(a => a.Name.Value).ToHashSet();
+        var declared = Cais.Build.Language.Dockerfile.Parse(build.Dockerfile!).Instructions.OfType<ArgInstruction>().SelectMany(a => a.Arguments).Select(a => a.Name.Value).ToHashSet();
         var unused = build.Options.Arguments.Keys.Where(a => !declared.Contains(a) && !BuildArguments.IsPredefined(a)).Order(StringComparer.Ordinal).ToList();
         return unused.Count == 0 ? "" : $"[Warning] One or more build-args [{string.Join(' ', unused)}] were not consumed\n";
     }

@@ -137,12 +137,12 @@ internal sealed class NativeBuildEndpoints(CaisEngine engine)
             if (command.CheckOnly == true)
             {
                 var plan = await engine.Builds.PlanAsync(build, client, progress, cancellation);
-                progress.Warn(plan.Findings, build.Dockerfile);
+                progress.Warn(plan.Findings, build.Dockerfile!);
                 return;
             }
 
             using var result = await engine.Builds.SolveAsync(build, client, progress, cancellation);
-            progress.Warn(result.Findings, build.Dockerfile);
+            progress.Warn(result.Findings, build.Dockerfile!);
             await client.ExportCacheAsync(result, progress, cancellation);
             for (var i = 0; i < client.CacheTo.Count; i++)
             {
@@ -180,7 +180,7 @@ internal sealed class NativeBuildEndpoints(CaisEngine engine)
             Message = step.Message,
             Vertex = step.Step.Digest.ToString(),
             ExitCode = step.ExitCode,
-            Excerpt = step.Step.Range.Start.Line > 0 ? build.Dockerfile.Excerpt(step.Step.Range) : null,
+            Excerpt = step.Step.Range.Start.Line > 0 ? build.Dockerfile!.Excerpt(step.Step.Range) : null,
             Hint = step is { ExitCode: not null, Step: RunStep run }
                 ? string.Create(CultureInfo.InvariantCulture, $"To reproduce: build what stands before line {run.Range.Start.Line} and run in it: {ShellWords.Quote(run.Arguments)}")
                 : null,

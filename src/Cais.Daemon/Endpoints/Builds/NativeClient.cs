@@ -142,7 +142,7 @@ internal sealed class NativeClient : IBuildClient, IDisposable
             try
             {
                 var credentials = await FindCredentialsAsync(name.Domain, cancellation);
-                await _engine.Images.PushAsync(name, new PushOptions { Credentials = credentials }, new Layers(activity, progress), cancellation);
+                await _engine.Images.PushAsync(name, new PushOptions { Credentials = credentials, AsStored = true }, new Layers(activity, progress), cancellation);
                 progress.Completed(activity, wasCached: false, null);
             }
             catch (Exception e)

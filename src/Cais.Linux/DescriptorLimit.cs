@@ -1,0 +1,37 @@
+using System.Runtime.InteropServices;
+
+namespace Cais.Linux;
+
+/// <summary>How many files a process may have open: RLIMIT_NOFILE of getrlimit(2).</summary>
+/// <param name="Soft">What counts.</param>
+/// <param name="Hard">As far as the process may raise it by itself.</param>
+[StructLayout(LayoutKind.Sequential)]
+public readonly record struct DescriptorLimit(ulong Soft, ulong Hard)
+{
+    /// <summary>The calling process's own.</summary>
+    /// <exception cref="LinuxException">Never in practice.</exception>
+    public static unsafe DescriptorLimit OfThisProcess()
+    {
+        DescriptorLimit limit;
+        return LibC.prlimit(0, LibC.RLIMIT_NOFILE, null, &limit) == 0 ? limit : throw LinuxException.FromLastError("read the limit of open files");
+    }
+
+    /// <summary>Gives a process this limit; 0 is the calling one.</summary>
+    /// <exception cref="LinuxException">EPERM: more than it may have; ESRCH: it has ended.</exception>
+    public unsafe void ApplyTo(int pid)
+    {
+        var limit = this;
+        if (LibC.prlimit(pid, LibC.RLIMIT_NOFILE, &limit, null) != 0)
+        {
+            throw LinuxException.FromLastError($"set the limit of open files to {Soft}");
+        }
+    }
+}
+
+internal static unsafe partial class LibC
+{
+    internal const int RLIMIT_NOFILE = 7;
+
+    [LibraryImport(Name, SetLastError = true)]
+    internal static partial int prlimit(int pid, int resource, DescriptorLimit* changed, DescriptorLimit* previous);
+}
