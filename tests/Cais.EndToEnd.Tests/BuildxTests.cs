@@ -288,7 +288,7 @@ public sealed class BuildxTests(EngineFixture fixture) : IClassFixture<EngineFix
         _buildx.Write("status", "Package: thing\nStatus: install ok installed\nVersion: 1.2-3\nArchitecture: amd64\n\n");
         await _buildx.Build("--sbom=true", "--provenance=mode=max", "--build-arg", "WHO=me", "-t", name, "--output", "type=image,push=true");
         var pushed = (await _buildx.Docker("buildx", "imagetools", "inspect", name, "--format", "{{json .Provenance.SLSA.invocation.parameters.args}} {{json .SBOM.SPDX}}")).Succeeded().Output;
-        Assert.Contains("\"build-arg:WHO\":\"me\"", pushed, StringComparison.Ordinal);
+        Assert.Contains("\"build-arg:WHO\": \"me\"", pushed, StringComparison.Ordinal);
         Assert.Contains("pkg:deb/thing@1.2-3", pushed, StringComparison.Ordinal);
         var index = (await _buildx.Docker("buildx", "imagetools", "inspect", "--raw", name)).Succeeded().Output;
         Assert.Contains("attestation-manifest", index, StringComparison.Ordinal);
