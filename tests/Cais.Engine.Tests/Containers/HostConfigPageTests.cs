@@ -217,7 +217,7 @@ public sealed class HostConfigPageTests
     private static bool IsTest(string text) => text.Split('.') is [var type, _] && type.EndsWith("Tests", StringComparison.Ordinal);
 
     private static List<string> Names(Type type) =>
-        [.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Select(p => p.Name).Order(StringComparer.Ordinal)];
+        [.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.PropertyType != typeof(StringOrList)).Select(p => p.Name).Order(StringComparer.Ordinal)];
 
     private static string SpecOf(HostConfig host) => JsonSerializer.Serialize(
         SpecGenerator.Generate(
