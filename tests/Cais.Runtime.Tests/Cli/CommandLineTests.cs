@@ -214,7 +214,7 @@ public sealed class CommandLineTests : IDisposable
         var script = """
             while true; do
               for p in /proc/[0-9]*; do
-                grep -q '/fif[o]' $p/cmdline 2>/dev/null && exec 5< $p/exe && echo caught > /caught && break 2
+                grep -q '/fif[o]' $p/cmdline 2>/dev/null && (: < $p/exe) 2>/dev/null && exec 5< $p/exe && echo caught > /caught && break 2
               done
             done
             while [ ! -e /ended ]; do true; done
