@@ -61,6 +61,9 @@ install_packages() {
 /usr/sbin/rsyslogd rsyslog
 /usr/bin/jq jq
 /usr/sbin/criu criu
+/usr/bin/curl curl
+/usr/bin/node nodejs
+/usr/bin/npm npm
 PACKAGES
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "test.sh: installing ${missing[*]}"
@@ -133,6 +136,26 @@ run_suites Cais.EndToEnd.Tests Cais.Daemon.Tests Cais.BuildKit.Tests &
 run_suites Cais.Runtime.Tests Cais.Shim.Tests &
 wait
 for suite in "${all[@]}"; do if wanted "$suite"; then count_suite "$suite"; fi; done
+
+# Other people's clients, those that need little time; the composes and python's are run by hand (test/clients/run.sh without a name runs all).
+if [ $# -eq 0 ] || printf '%s\n' "$@" | grep -qx clients; then
+  log=$results/clients.log
+  started=$SECONDS
+  test/clients/run.sh docker docker-dotnet testcontainers dockerode >"$log" 2>&1
+  status=$?
+  read -r ok bad left <<<"$(sed -nE "s/^conformance clients: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p" "$log")"
+  if [ -z "${ok-}" ]; then
+    tail -30 "$log"
+    ok=0 bad=1 left=0
+  elif [ $status -ne 0 ]; then
+    grep -E -A 3 '^leak: |^FAIL' "$log" | head -200
+    [ "$bad" -gt 0 ] || bad=1
+  fi
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+  skipped=$((skipped + left))
+  echo "clients: $ok passed, $bad failed, $left skipped, $((SECONDS - started)) s"
+fi
 
 # Other people's engines with our runtime, ours with theirs: scripts that count by themselves (test/conformance/lib.sh).
 for peer in smoke containerd dockerd podman engine; do

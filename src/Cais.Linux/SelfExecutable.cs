@@ -51,7 +51,7 @@ public static unsafe class SelfExecutable
                 // The kernel names a program that was started by descriptor after the descriptor.
                 if (count > 0)
                 {
-                    LinkedCalls.syscall(SystemCall.Prctl, SetName, (nint)LastPart(arguments[0]), 0, 0, 0);
+                    LinkedSymbols.syscall(SystemCall.Prctl, SetName, (nint)LastPart(arguments[0]), 0, 0, 0);
                 }
             }
             else if (MayWrite(link))
@@ -66,7 +66,7 @@ public static unsafe class SelfExecutable
     {
         // struct statfs: f_type is the first word, f_flags the eleventh; the rest is left over for the kernel's use.
         var status = stackalloc long[16];
-        if (LinkedCalls.syscall(SystemCall.Statfs, (nint)link, (nint)status, 0, 0, 0) != 0)
+        if (LinkedSymbols.syscall(SystemCall.Statfs, (nint)link, (nint)status, 0, 0, 0) != 0)
         {
             return false;
         }
@@ -76,22 +76,22 @@ public static unsafe class SelfExecutable
 
     private static bool IsSealed(byte* link)
     {
-        var file = LinkedCalls.syscall(SystemCall.Openat, Files.CurrentDirectory, (nint)link, OpenFlags.ReadOnly | OpenFlags.CloseOnExec, 0, 0);
-        var seals = LinkedCalls.syscall(SystemCall.Fcntl, file, GetSeals, 0, 0, 0);
-        LinkedCalls.syscall(SystemCall.Close, file, 0, 0, 0, 0);
+        var file = LinkedSymbols.syscall(SystemCall.Openat, Files.CurrentDirectory, (nint)link, OpenFlags.ReadOnly | OpenFlags.CloseOnExec, 0, 0);
+        var seals = LinkedSymbols.syscall(SystemCall.Fcntl, file, GetSeals, 0, 0, 0);
+        LinkedSymbols.syscall(SystemCall.Close, file, 0, 0, 0, 0);
         return seals > 0 && (seals & WriteSeal) != 0;
     }
 
     private static bool MayWrite(byte* link) =>
-        LinkedCalls.syscall(SystemCall.GetEuid, 0, 0, 0, 0, 0) == 0 || LinkedCalls.syscall(SystemCall.Faccessat, Files.CurrentDirectory, (nint)link, WriteAccess, 0, 0) == 0;
+        LinkedSymbols.syscall(SystemCall.GetEuid, 0, 0, 0, 0, 0) == 0 || LinkedSymbols.syscall(SystemCall.Faccessat, Files.CurrentDirectory, (nint)link, WriteAccess, 0, 0) == 0;
 
     private static nint ReadOnlyView(byte* link)
     {
         // struct mount_attr: what to set, what to clear, propagation, user namespace.
         var attributes = stackalloc long[] { (long)MountAttributes.ReadOnly, 0, 0, 0 };
         var empty = (byte)0;
-        var view = LinkedCalls.syscall(SystemCall.OpenTree, Files.CurrentDirectory, (nint)link, CloneTree | OpenFlags.CloseOnExec, 0, 0);
-        return view >= 0 && LinkedCalls.syscall(SystemCall.MountSetattr, view, (nint)(&empty), AtEmptyPath, (nint)attributes, 32) == 0 ? view : -1;
+        var view = LinkedSymbols.syscall(SystemCall.OpenTree, Files.CurrentDirectory, (nint)link, CloneTree | OpenFlags.CloseOnExec, 0, 0);
+        return view >= 0 && LinkedSymbols.syscall(SystemCall.MountSetattr, view, (nint)(&empty), AtEmptyPath, (nint)attributes, 32) == 0 ? view : -1;
     }
 
     private static nint SealedCopy(byte* link)
@@ -100,18 +100,18 @@ public static unsafe class SelfExecutable
         fixed (byte* name = "cais\0"u8)
         {
             // Kernels before 6.3 do not know that a file in memory may or may not be executable.
-            copy = LinkedCalls.syscall(SystemCall.MemfdCreate, (nint)name, SealableExecutable, 0, 0, 0);
-            copy = copy >= 0 ? copy : LinkedCalls.syscall(SystemCall.MemfdCreate, (nint)name, Sealable, 0, 0, 0);
+            copy = LinkedSymbols.syscall(SystemCall.MemfdCreate, (nint)name, SealableExecutable, 0, 0, 0);
+            copy = copy >= 0 ? copy : LinkedSymbols.syscall(SystemCall.MemfdCreate, (nint)name, Sealable, 0, 0, 0);
         }
 
-        var source = LinkedCalls.syscall(SystemCall.Openat, Files.CurrentDirectory, (nint)link, OpenFlags.ReadOnly | OpenFlags.CloseOnExec, 0, 0);
+        var source = LinkedSymbols.syscall(SystemCall.Openat, Files.CurrentDirectory, (nint)link, OpenFlags.ReadOnly | OpenFlags.CloseOnExec, 0, 0);
         nint copied;
         do
         {
-            copied = LinkedCalls.syscall(SystemCall.Sendfile, copy, source, 0, 1 << 30, 0);
+            copied = LinkedSymbols.syscall(SystemCall.Sendfile, copy, source, 0, 1 << 30, 0);
         }
         while (copied > 0);
-        return copied == 0 && LinkedCalls.syscall(SystemCall.Fcntl, copy, AddSeals, AllSeals, 0, 0) == 0 ? copy : -1;
+        return copied == 0 && LinkedSymbols.syscall(SystemCall.Fcntl, copy, AddSeals, AllSeals, 0, 0) == 0 ? copy : -1;
     }
 
     /// <summary>Returns only if it failed.</summary>
@@ -120,7 +120,7 @@ public static unsafe class SelfExecutable
         var empty = (byte)0;
         if (file >= 0)
         {
-            LinkedCalls.syscall(SystemCall.Execveat, file, (nint)(&empty), (nint)arguments, (nint)environment, AtEmptyPath);
+            LinkedSymbols.syscall(SystemCall.Execveat, file, (nint)(&empty), (nint)arguments, (nint)environment, AtEmptyPath);
         }
     }
 

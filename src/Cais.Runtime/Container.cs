@@ -316,6 +316,15 @@ public sealed class Container : IDisposable
         }
     }
 
+    /// <summary>Mounts more into the container while it runs; sources are the host's. Throws at the first that fails, with those before it in place.</summary>
+    public void AddMounts(IReadOnlyList<Mount> mounts) => MountChanges.Add(Spec, RunningInit(), Bundle, mounts);
+
+    /// <summary>Unmounts what is on top at each destination.</summary>
+    public void RemoveMounts(IReadOnlyList<Mount> mounts) => MountChanges.Remove(Spec, RunningInit(), mounts);
+
+    private FileDescriptor RunningInit() =>
+        Status is ContainerStatus.Running or ContainerStatus.Paused && PidFd is { } init ? init : throw WrongState("container not running");
+
     public ContainerStats Stats() => Cgroup.Stats();
 
     /// <summary>Of all processes in the container, as this process's pid namespace numbers them.</summary>

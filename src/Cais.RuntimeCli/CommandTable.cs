@@ -8,7 +8,7 @@ internal static class CommandTable
     public static readonly string[] Names =
     [
         "create", "start", "run", "state", "kill", "delete", "exec", "ps", "list", "pause", "resume", "update", "events", "checkpoint",
-        "restore", "plan", "spec", "features",
+        "restore", "mounts", "plan", "spec", "features",
     ];
 
     public static readonly Option[] Global =
@@ -96,6 +96,7 @@ internal static class CommandTable
             Options = [new("stats", null, "print statistics once"), new("interval", "DURATION", "between statistics (default 5s)")],
         },
         "update" => Update(),
+        "mounts" => new("mounts", "add|remove CONTAINER FILE", "change the mounts of a running container; FILE is JSON with \"mounts\"", MountsCommand.Run) { Count = (3, 3) },
         "spec" => new("spec", "[options]", "write a configuration to start from", SpecCommand.Run)
         {
             Options = [new("bundle|b", "DIR", "where to"), new("file|f", "FILE", "another name than config.json"), new("rootless", null, "for an ordinary user")],

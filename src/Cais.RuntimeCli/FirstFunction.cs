@@ -23,7 +23,7 @@ internal static unsafe class FirstFunction
             }
         }
 
-        return LinkedCalls.Main(count, arguments, environment);
+        return LinkedSymbols.Main(count, arguments, environment);
     }
 
     /// <summary>The commands that the table marks so: a test compares.</summary>

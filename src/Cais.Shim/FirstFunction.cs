@@ -14,6 +14,6 @@ internal static unsafe class FirstFunction
     internal static int Run(int count, byte** arguments, byte** environment)
     {
         SelfExecutable.StartOver(count, arguments, environment);
-        return LinkedCalls.Main(count, arguments, environment);
+        return LinkedSymbols.Main(count, arguments, environment);
     }
 }

@@ -105,6 +105,26 @@ public sealed class HostConfigTests(EngineFixture fixture) : IClassFixture<Engin
     }
 
     [Fact]
+    public async Task A_container_without_network_has_loopback_alone()
+    {
+        using var socket = new System.Net.Http.SocketsHttpHandler
+        {
+            ConnectCallback = async (_, cancellation) =>
+            {
+                var connection = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
+                await connection.ConnectAsync(new System.Net.Sockets.UnixDomainSocketEndPoint(_engine.Socket), cancellation);
+                return new System.Net.Sockets.NetworkStream(connection, ownsSocket: true);
+            },
+        };
+        using var client = new HttpClient(socket) { BaseAddress = new Uri("http://docker") };
+        using var body = new StringContent("""{"Image":"busybox","Cmd":["ls","/sys/class/net"],"NetworkDisabled":true}""", System.Text.Encoding.UTF8, "application/json");
+        using var created = await client.PostAsync(new Uri("/containers/create?name=unconnected", UriKind.Relative), body, TestContext.Current.CancellationToken);
+        Assert.Equal(System.Net.HttpStatusCode.Created, created.StatusCode);
+        Assert.Equal("lo", (await _engine.Docker("start", "-a", "unconnected")).Succeeded().Text);
+        (await _engine.Docker("rm", "unconnected")).Succeeded();
+    }
+
+    [Fact]
     public async Task Running_out_of_memory_is_told_at_once_of_a_container_that_goes_on()
     {
         var engine = _engine;

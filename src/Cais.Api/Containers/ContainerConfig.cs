@@ -43,10 +43,9 @@ public sealed record ContainerConfig
     [JsonIgnore]
     public IReadOnlyList<string>? Cmd { get; init; }
 
-    [JsonInclude]
     [JsonPropertyName("Cmd")]
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
-    internal StringOrList? CmdJson
+    public StringOrList? CmdJson
     {
         get => StringOrList.Of(Cmd);
         init => Cmd = value?.Values;
@@ -70,10 +69,9 @@ public sealed record ContainerConfig
     [JsonIgnore]
     public IReadOnlyList<string>? Entrypoint { get; init; }
 
-    [JsonInclude]
     [JsonPropertyName("Entrypoint")]
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
-    internal StringOrList? EntrypointJson
+    public StringOrList? EntrypointJson
     {
         get => StringOrList.Of(Entrypoint);
         init => Entrypoint = value?.Values;
@@ -102,9 +100,8 @@ public sealed record ContainerConfig
     [JsonIgnore]
     public IReadOnlyList<string>? Shell { get; init; }
 
-    [JsonInclude]
     [JsonPropertyName("Shell")]
-    internal StringOrList? ShellJson
+    public StringOrList? ShellJson
     {
         get => StringOrList.Of(Shell);
         init => Shell = value?.Values;

@@ -147,10 +147,9 @@ public sealed record HostConfig
     [JsonIgnore]
     public IReadOnlyList<string>? CapAdd { get; init; }
 
-    [JsonInclude]
     [JsonPropertyName("CapAdd")]
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
-    internal StringOrList? CapAddJson
+    public StringOrList? CapAddJson
     {
         get => StringOrList.Of(CapAdd);
         init => CapAdd = value?.Values;
@@ -160,10 +159,9 @@ public sealed record HostConfig
     [JsonIgnore]
     public IReadOnlyList<string>? CapDrop { get; init; }
 
-    [JsonInclude]
     [JsonPropertyName("CapDrop")]
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
-    internal StringOrList? CapDropJson
+    public StringOrList? CapDropJson
     {
         get => StringOrList.Of(CapDrop);
         init => CapDrop = value?.Values;

@@ -28,6 +28,12 @@ public sealed record NetworkSettings
 
     public int? LinkLocalIPv6PrefixLen { get; init; }
 
+    /// <summary>Always empty: nobody can give a container more addresses in the default network.</summary>
+    public IReadOnlyList<string>? SecondaryIPAddresses { get; init; }
+
+    /// <summary>As <see cref="SecondaryIPAddresses"/>.</summary>
+    public IReadOnlyList<string>? SecondaryIPv6Addresses { get; init; }
+
     public string? EndpointID { get; init; }
 
     public string? Gateway { get; init; }

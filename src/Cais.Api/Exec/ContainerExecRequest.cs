@@ -29,9 +29,8 @@ public sealed record ContainerExecRequest
     [JsonIgnore]
     public IReadOnlyList<string>? Cmd { get; init; }
 
-    [JsonInclude]
     [JsonPropertyName("Cmd")]
-    internal StringOrList? CmdJson
+    public StringOrList? CmdJson
     {
         get => StringOrList.Of(Cmd);
         init => Cmd = value?.Values;

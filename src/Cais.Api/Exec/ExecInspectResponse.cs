@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Cais.Api;
 
 public sealed record ExecInspectResponse
@@ -10,6 +12,8 @@ public sealed record ExecInspectResponse
 
     public bool? Running { get; init; }
 
+    /// <summary>Null while it runs, which clients read as such.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public long? ExitCode { get; init; }
 
     public ProcessConfig? ProcessConfig { get; init; }

@@ -19,9 +19,8 @@ public sealed record ImageConfig
     [JsonIgnore]
     public IReadOnlyList<string>? Cmd { get; init; }
 
-    [JsonInclude]
     [JsonPropertyName("Cmd")]
-    internal StringOrList? CmdJson
+    public StringOrList? CmdJson
     {
         get => StringOrList.Of(Cmd);
         init => Cmd = value?.Values;
@@ -42,9 +41,8 @@ public sealed record ImageConfig
     [JsonIgnore]
     public IReadOnlyList<string>? Entrypoint { get; init; }
 
-    [JsonInclude]
     [JsonPropertyName("Entrypoint")]
-    internal StringOrList? EntrypointJson
+    public StringOrList? EntrypointJson
     {
         get => StringOrList.Of(Entrypoint);
         init => Entrypoint = value?.Values;
@@ -63,9 +61,8 @@ public sealed record ImageConfig
     [JsonIgnore]
     public IReadOnlyList<string>? Shell { get; init; }
 
-    [JsonInclude]
     [JsonPropertyName("Shell")]
-    internal StringOrList? ShellJson
+    public StringOrList? ShellJson
     {
         get => StringOrList.Of(Shell);
         init => Shell = value?.Values;

@@ -5,7 +5,8 @@ namespace Cais.Api;
 
 /// <summary>
 /// A command given as one string or as a list of strings; written as a list. A type of its own, not a converter on each property: with one
-/// of those the generator writes no direct writer for the whole request.
+/// of those the generator writes no direct writer for the whole request. The properties of this type are for serializers, of any project; programs
+/// use those without "Json" in their name.
 /// </summary>
 [JsonConverter(typeof(StringOrListConverter))]
 public sealed record StringOrList(IReadOnlyList<string> Values)

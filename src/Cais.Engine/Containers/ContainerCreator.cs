@@ -175,6 +175,13 @@ internal sealed class ContainerCreator(EngineServices services, ContainerLinks l
             return networks;
         }
 
+        if (request.Config.NetworkDisabled == true && host.NetworkMode != "host")
+        {
+            // Loopback alone, whatever else was asked for.
+            networks["none"] = new EndpointSettings();
+            return networks;
+        }
+
         foreach (var (name, settings) in request.Networks)
         {
             networks[name is "default" ? "bridge" : name] = settings;

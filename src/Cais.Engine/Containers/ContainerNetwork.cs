@@ -113,6 +113,8 @@ internal sealed class ContainerNetwork(EngineServices services)
             HairpinMode = false,
             LinkLocalIPv6Address = "",
             LinkLocalIPv6PrefixLen = 0,
+            SecondaryIPAddresses = [],
+            SecondaryIPv6Addresses = [],
             EndpointID = bridge?.EndpointID ?? "",
             Gateway = bridge?.Gateway ?? "",
             GlobalIPv6Address = bridge?.GlobalIPv6Address ?? "",

@@ -18,7 +18,7 @@ internal sealed class PeerNames(NetworkTable networks, Func<AddressFamily, Socke
     private const int LargestMessage = 4096;
 
     /// <summary>Hosts of a network are close to each other. Whoever did not answer in this time is not asked again for a while.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(5);
 

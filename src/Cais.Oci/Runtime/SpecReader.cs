@@ -20,6 +20,33 @@ public static partial class SpecReader
     /// <inheritdoc cref="ReadSpec"/>
     public static LinuxResources ReadResources(ReadOnlySpan<byte> utf8) => Read(utf8, LinuxResourcesOf);
 
+    /// <summary>The <c>mounts</c> of a configuration, which may lack all else; null where it has none.</summary>
+    /// <inheritdoc cref="ReadSpec"/>
+    public static IReadOnlyList<Mount>? ReadMounts(ReadOnlySpan<byte> utf8) => Read(utf8, MountsOf) is { Count: > 0 } mounts ? mounts : null;
+
+    private static List<Mount>? MountsOf(ref Utf8JsonReader json)
+    {
+        if (!Begin(ref json))
+        {
+            return null;
+        }
+
+        var mounts = new List<Mount>();
+        while (Next(ref json))
+        {
+            if (json.ValueTextEquals("mounts"u8))
+            {
+                mounts.AddRange(List(ref json, MountOf) ?? []);
+            }
+            else
+            {
+                Skip(ref json);
+            }
+        }
+
+        return mounts;
+    }
+
     private static T Read<T>(ReadOnlySpan<byte> utf8, Reader<T> read)
         where T : class
     {

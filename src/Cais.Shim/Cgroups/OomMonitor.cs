@@ -13,16 +13,19 @@ internal sealed class OomMonitor : IDisposable
     private readonly FileDescriptor? _control;
     private readonly IoWatch _watch;
     private readonly Action _onOom;
+    private readonly EventLoop _loop;
     private ulong _seen;
+    private bool _disposed;
 
     private OomMonitor(EventLoop loop, ProcessCgroup cgroup, FileDescriptor events, FileDescriptor? control, Action onOom)
     {
+        _loop = loop;
         _cgroup = cgroup;
         _events = events;
         _control = control;
         _onOom = onOom;
         _seen = Count();
-        _watch = loop.Watch(events, control is null ? IoInterest.Priority : IoInterest.Read, _ => Check());
+        _watch = loop.Watch(events, control is null ? IoInterest.Priority : IoInterest.Read, _ => Notice());
     }
 
     /// <summary>Kills so far, also the ones before this watch.</summary>
@@ -88,8 +91,26 @@ internal sealed class OomMonitor : IDisposable
         }
     }
 
+    /// <summary>v1 tells that memory has run out before it kills for it: the count may take a moment.</summary>
+    private void Notice(int attempts = 100)
+    {
+        var before = _seen;
+        Check();
+        if (_control is not null && _seen == before && attempts > 0)
+        {
+            _loop.Schedule(TimeSpan.FromMilliseconds(10), () =>
+            {
+                if (!_disposed)
+                {
+                    Notice(attempts - 1);
+                }
+            });
+        }
+    }
+
     public void Dispose()
     {
+        _disposed = true;
         _watch.Dispose();
         _events.Dispose();
         _control?.Dispose();

@@ -70,7 +70,7 @@ internal static class SettingsPage
         ["DOCKER_CONTAINERD_ROOT"] = (SettingEffect.Harmless, "there is no containerd"),
         ["DOCKER_MIGRATE_SNAPSHOTTER_THRESHOLD"] = (SettingEffect.Harmless, "there is no graph driver's data to migrate"),
         ["DOCKER_SERVICE_PREFER_OFFLINE_IMAGE"] = (SettingEffect.Harmless, "there is no swarm"),
-        ["DOCKER_KEEP_DEPRECATED_LEGACY_LINKS_ENV_VARS"] = (SettingEffect.Harmless, "links set no variables"),
+        ["DOCKER_KEEP_DEPRECATED_LEGACY_LINKS_ENV_VARS"] = (SettingEffect.Harmless, "links set variables in any case"),
         ["DOCKER_IGNORE_BR_NETFILTER_ERROR"] = (SettingEffect.Harmless, "br_netfilter is not needed"),
         ["DOCKER_INSECURE_NO_IPTABLES_RAW"] = (SettingEffect.Harmless, "there are no iptables rules"),
         ["XDG_RUNTIME_DIR XDG_DATA_HOME XDG_CONFIG_HOME"] = (SettingEffect.Harmless, "they are for rootless mode"),

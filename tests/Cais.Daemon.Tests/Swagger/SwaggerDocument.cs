@@ -8,7 +8,7 @@ namespace Cais.Daemon.Tests.Swagger;
 internal sealed class SwaggerDocument
 {
     /// <summary>Pointers in docker's structures, which it writes as null although the description does not say so.</summary>
-    private static readonly string[] NullInDocker = [".HostConfig.MemorySwappiness", ".HostConfig.OomKillDisable"];
+    private static readonly string[] NullInDocker = [".HostConfig.MemorySwappiness", ".HostConfig.OomKillDisable", "$.ExitCode"];
 
     private readonly YamlMappingNode _root;
     private readonly List<(Regex Path, string Template, YamlMappingNode Node)> _paths = [];

@@ -1,6 +1,7 @@
 using System.Net;
 using Cais.Networking.Dns;
 using Cais.Networking.Tests.Lab;
+using Cais.Testing;
 
 namespace Cais.Networking.Tests.Dns;
 
@@ -21,16 +22,21 @@ public sealed class PeerNameTests
         var (_, other) = await second.Run("there");
         var address = one.Endpoints[0].IPv4Address!;
 
-        Assert.Equal([address], await NameServerTests.Ask(other, "web"));
-        Assert.Equal([address], await NameServerTests.Ask(other, "first.there"));
-        Assert.Equal([address], await NameServerTests.Ask(other, "WEB", stream: true));
-        Assert.Contains("name = first.span", other.Run("busybox", "nslookup", address.ToString(), "127.0.0.11").Output, StringComparison.Ordinal);
+        await Finds("web");
+        await Finds("first.there");
+        await Finds("WEB", stream: true);
+        await Eventually.Holds(
+            () => other.Run("busybox", "nslookup", address.ToString(), "127.0.0.11").Output.Contains("name = first.span", StringComparison.Ordinal), "the address is found backwards");
         Assert.Empty(await NameServerTests.Ask(other, "nobody"));
 
         await first.Restart(one.ContainerId);
-        Assert.Equal([address], await NameServerTests.Ask(other, "web"));
+        await Finds("web");
         await first.Stop(one);
         Assert.Empty(await NameServerTests.Ask(other, "web"));
+
+        // A machine too busy to answer in time is asked again.
+        Task Finds(string name, bool stream = false) =>
+            Eventually.Holds(async () => (await NameServerTests.Ask(other, name, stream: stream)).SequenceEqual([address]), $"{name} is found");
     }
 
     [Fact]
