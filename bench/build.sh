@@ -23,7 +23,10 @@ for host in $peer $ours; do for _ in $(seq 300); do docker -H $host version >/de
 bud() { buildah --root "$disk/buildah/root" --runroot /run/buildah --storage-driver overlay "$@"; }
 docker -H $peer import "$base" base >/dev/null
 docker -H $ours import "$base" base >/dev/null
-bud import "$base" localhost/base >/dev/null 2>&1 || { c=$(bud from scratch) && bud add -q "$c" "$base" / >/dev/null && bud commit -q "$c" localhost/base >/dev/null; }
+# buildah takes a name without a registry for one of a registry, unless it is told otherwise.
+echo 'unqualified-search-registries = ["localhost"]' >"$disk/registries.conf"
+export CONTAINERS_REGISTRIES_CONF=$disk/registries.conf
+{ c=$(bud from scratch) && bud add -q "$c" "$base" / >/dev/null && bud commit -q "$c" localhost/base:latest >/dev/null; } || echo "buildah cannot make the base image" >&2
 
 once() { # milliseconds of one run
   local begin end
