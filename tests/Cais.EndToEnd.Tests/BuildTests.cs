@@ -195,7 +195,8 @@ public sealed class BuildTests(EngineFixture fixture) : IClassFixture<EngineFixt
         }
 
         using var context = new BuildContext("FROM busybox\nCOPY --from=repo f /f\n");
-        await Build("cais", "--build-context", $"repo=file://{folder}", "-t", "named", context.Folder);
+        await using var server = await GitDaemon.Serve(repository.Folder);
+        await Build("cais", "--build-context", $"repo={server.Address}/files.git", "-t", "named", context.Folder);
         Assert.Equal("from git", (await Run("named", "cat", "/f")).Text);
         await Build("cais", "--build-context", $"repo={folder}", "-t", "named", context.Folder);
         Assert.Equal("from git", (await Run("named", "cat", "/f")).Text);

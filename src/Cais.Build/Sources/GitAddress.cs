@@ -79,10 +79,11 @@ public sealed record GitAddress
 
     public override string ToString() => Reference is null && Directory.Length == 0 ? Url : $"{Url}#{Reference}{(Directory.Length > 0 ? ":" + Directory : "")}";
 
+    /// <summary>Addresses in the network only: a file's would give a Dockerfile what the daemon may read on its host.</summary>
     private static bool IsGit(string url) =>
         url.StartsWith("git://", StringComparison.Ordinal) || url.StartsWith("ssh://", StringComparison.Ordinal) || IsScp(url)
-        || ((url.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || url.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
-            || url.StartsWith("file://", StringComparison.Ordinal)) && url.EndsWith(".git", StringComparison.Ordinal));
+        || ((url.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || url.StartsWith("https://", StringComparison.OrdinalIgnoreCase))
+            && url.EndsWith(".git", StringComparison.Ordinal));
 
     /// <summary><c>user@host:path</c>.</summary>
     private static bool IsScp(string url)

@@ -8,6 +8,7 @@ using Cais.Build.Planning;
 using Cais.Build.Solving;
 using Cais.Build.Tests.Planning;
 using Cais.Storage;
+using Cais.Testing;
 
 namespace Cais.Build.Tests.Solving;
 
@@ -260,6 +261,14 @@ public sealed class SolverTests : IDisposable
     }
 
     [Fact]
+    public async Task The_hosts_own_repositories_are_no_source()
+    {
+        var repository = Directory.CreateDirectory(Path.Combine(_root, "secret.git")).FullName;
+        await Git(repository, "init", "--quiet", ".");
+        await Assert.ThrowsAsync<StepFailedException>(() => Build($"FROM scratch\nADD file://{repository} /s/\n"));
+    }
+
+    [Fact]
     public async Task A_git_repository_is_checked_out()
     {
         var repository = Directory.CreateDirectory(Path.Combine(_root, "repository.git")).FullName;
@@ -268,7 +277,8 @@ public sealed class SolverTests : IDisposable
         await File.WriteAllTextAsync(Path.Combine(repository, "sub", "f"), "1", TestContext.Current.CancellationToken);
         await Git(repository, "add", ".");
         await Git(repository, "-c", "user.name=t", "-c", "user.email=t@e", "commit", "--quiet", "-m", "one");
-        var address = $"file://{repository}";
+        await using var server = await GitDaemon.Serve(_root);
+        var address = $"{server.Address}/repository.git";
         var text = $"FROM scratch\nADD {address}#main:sub /s/\nADD {address} /all/\n";
         var files = Files((await Build(text)).Result);
         Assert.Equal("1", files["/s/f"]);
