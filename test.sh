@@ -80,7 +80,7 @@ install_packages || give_up "could not install the packages that the tests need"
 tests/debian-root.sh "$CAIS_TEST_CACHE" || give_up "could not make a Debian root file system"
 tests/forky-packages.sh "$CAIS_TEST_CACHE" >/dev/null || give_up "could not unpack buildx and compose"
 # Release, as the programs are: what both need is compiled once. Compilers start once and serve all projects.
-UseSharedCompilation=true dotnet build Cais.slnx -c Release -v quiet -clp:ErrorsOnly -nologo || give_up "the tests do not build"
+UseSharedCompilation=true DOTNET_TieredPGO=0 dotnet build Cais.slnx -c Release -v quiet -clp:ErrorsOnly -nologo || give_up "the tests do not build"
 dotnet build-server shutdown --vbcscompiler >/dev/null 2>&1
 dotnet format whitespace --folder --verify-no-changes --exclude artifacts || give_up "the code is not formatted: run dotnet format"
 

@@ -82,7 +82,7 @@ internal sealed class DaemonMetrics
             case ("POST", "/containers/{id}/start"):
                 _containerActions.RecordSince("start", started);
                 break;
-            case ("DELETE", "/containers/{id}"):
+            case ("DELETE", "/containers/{id*}"):
                 _containerActions.RecordSince("delete", started);
                 break;
             case ("GET", "/containers/{id}/changes"):
