@@ -12,7 +12,9 @@ command -v hyperfine >/dev/null || { apt-get update -qq && apt-get install -y -q
 peer=unix://$(bench/peers.sh)
 ours=unix://$work/docker.sock
 
-# Our engine in a network namespace of its own, as the peer.
+# Our engine in a network namespace of its own, as the peer, and with a run directory in memory, as the peer's and everybody's /run.
+mkdir "$work/run"
+mount -t tmpfs tmpfs "$work/run"
 ip netns add "$namespace"
 ip -n "$namespace" link set lo up
 nsenter --net="/run/netns/$namespace" "$bin/caisd" --data-root "$work/data" --exec-root "$work/run" --pidfile "$work/pid" -H "$ours" >"$work/log" 2>&1 &
@@ -22,6 +24,7 @@ cleanup() {
   kill "$daemon" 2>/dev/null || true
   wait "$daemon" 2>/dev/null || true
   ip netns delete "$namespace"
+  umount "$work/run"
   rm -rf --one-file-system "$work"
 }
 trap cleanup EXIT
