@@ -62,6 +62,7 @@ install_packages() {
 /usr/bin/jq jq
 /usr/sbin/criu criu
 /usr/bin/curl curl
+/usr/bin/git git
 /usr/bin/node nodejs
 /usr/bin/npm npm
 PACKAGES
