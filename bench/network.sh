@@ -175,9 +175,9 @@ while True:
     data, peer = s.recvfrom(16); s.sendto(data, peer)' &
   echo $! >>"$work/servers"
 }
-# Every published port holds two sockets, which a low limit of descriptors does not allow.
+# Every published port holds a socket, which a low limit of descriptors does not allow.
 limit=$(ulimit -Hn)
-ports=$([ "$limit" = unlimited ] && echo 10000 || awk -v l="$limit" 'BEGIN { p = (l - 2000) / 2; printf "%d", p > 10000 ? 10000 : p }')
+ports=$([ "$limit" = unlimited ] && echo 10000 || awk -v l="$limit" 'BEGIN { p = l - 2000; printf "%d", p > 10000 ? 10000 : p < 100 ? 100 : p }')
 c run -d --name one -p 20000:20000/udp bench sleep 1000000 >/dev/null
 echo_server one
 sleep 0.5
