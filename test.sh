@@ -138,13 +138,14 @@ run_suites Cais.Runtime.Tests Cais.Shim.Tests &
 wait
 for suite in "${all[@]}"; do if wanted "$suite"; then count_suite "$suite"; fi; done
 
-# Other people's clients, those that need little time; the composes and python's are run by hand (test/clients/run.sh without a name runs all).
-if [ $# -eq 0 ] || printf '%s\n' "$@" | grep -qx clients; then
-  log=$results/clients.log
-  started=$SECONDS
-  test/clients/run.sh docker docker-dotnet testcontainers dockerode >"$log" 2>&1
+# Scripts that count by themselves (test/conformance/lib.sh).
+run_script() { # what to call it, the name that it counts under, command...
+  local label=$1 name=$2 log started=$SECONDS status ok bad left
+  log=$results/${1//\//-}.log
+  shift 2
+  "$@" >"$log" 2>&1
   status=$?
-  read -r ok bad left <<<"$(sed -nE "s/^conformance clients: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p" "$log")"
+  read -r ok bad left <<<"$(sed -nE "s/^conformance $name: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p" "$log")"
   if [ -z "${ok-}" ]; then
     tail -30 "$log"
     ok=0 bad=1 left=0
@@ -155,27 +156,14 @@ if [ $# -eq 0 ] || printf '%s\n' "$@" | grep -qx clients; then
   passed=$((passed + ok))
   failed=$((failed + bad))
   skipped=$((skipped + left))
-  echo "clients: $ok passed, $bad failed, $left skipped, $((SECONDS - started)) s"
-fi
+  echo "$label: $ok passed, $bad failed, $left skipped, $((SECONDS - started)) s"
+}
 
-# Other people's engines with our runtime, ours with theirs: scripts that count by themselves (test/conformance/lib.sh).
+# Other people's clients, those that need little time; the composes and python's are run by hand (test/clients/run.sh without a name runs all).
+if wanted clients; then run_script clients clients test/clients/run.sh docker docker-dotnet testcontainers dockerode; fi
+
+# Other people's engines with our runtime, ours with theirs.
 for peer in smoke containerd dockerd podman engine; do
-  if [ $# -gt 0 ] && ! printf '%s\n' "$@" | grep -qx -e "$peer" -e conformance; then continue; fi
-  log=$results/conformance-$peer.log
-  started=$SECONDS
-  test/conformance/$peer.sh >"$log" 2>&1
-  status=$?
-  read -r ok bad left <<<"$(sed -nE "s/^conformance $peer: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p" "$log")"
-  if [ -z "${ok-}" ]; then
-    tail -30 "$log"
-    ok=0 bad=1 left=0
-  elif [ $status -ne 0 ]; then
-    grep -E -A 3 '^leak: |^FAIL' "$log" | head -200
-    [ "$bad" -gt 0 ] || bad=1
-  fi
-  passed=$((passed + ok))
-  failed=$((failed + bad))
-  skipped=$((skipped + left))
-  echo "conformance/$peer: $ok passed, $bad failed, $left skipped, $((SECONDS - started)) s"
+  if wanted "$peer" || wanted conformance; then run_script "conformance/$peer" "$peer" "test/conformance/$peer.sh"; fi
 done
 finish
