@@ -121,7 +121,7 @@ internal sealed record BuilderSettings
                 case "network-host" or "device" when !Bool(part):
                     throw new ConfigurationException($"builder.entitlements.{part.Name}=false is not supported: builds cannot be kept from it by this engine");
                 case "security-insecure" when Bool(part):
-                    throw new ConfigurationException("builder.entitlements.security-insecure=true is not supported: builds never get all privileges from this engine");
+                    throw new ConfigurationException("builder.entitlements.security-insecure=true is not supported: whoever starts a build decides, with --allow security.insecure");
             }
         }
 

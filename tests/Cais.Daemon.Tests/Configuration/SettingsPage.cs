@@ -25,7 +25,7 @@ internal static class SettingsPage
         ["builder.gc.policy"] = (SettingEffect.Harmless, "checked; the limits are for all of the cache"),
         ["builder.history"] = (SettingEffect.Applies, ""),
         ["builder.entitlements.network-host"] = (SettingEffect.Refused, "false; true is how it is"),
-        ["builder.entitlements.security-insecure"] = (SettingEffect.Refused, "true; false is how it is"),
+        ["builder.entitlements.security-insecure"] = (SettingEffect.Refused, "true: who starts a build decides, by `--allow security.insecure`"),
         ["builder.entitlements.device"] = (SettingEffect.Refused, "false; true is how it is"),
         ["runtimes"] = (SettingEffect.Applies, ""),
         ["default-ulimits"] = (SettingEffect.Applies, ""),
