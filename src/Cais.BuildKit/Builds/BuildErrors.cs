@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Text;
 using System.Text.Json;
 using Cais.Build.Language;
@@ -104,7 +105,7 @@ internal static class BuildErrors
     private static Any Json(string type, Action<Utf8JsonWriter> write)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, PlainJson.Options))
         {
             json.WriteStartObject();
             write(json);

@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Text;
 using System.Text.Json;
 using Cais.BuildKit.Files;
@@ -235,7 +236,7 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
     private static byte[] Json(Descriptor described)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, PlainJson.Options))
         {
             json.WriteStartObject();
             json.WriteString("mediaType", described.MediaType);

@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Globalization;
 using System.Text.Json;
 using Cais.Build.Checks;
@@ -316,7 +317,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
     private static byte[] PlatformsJson(SolvedBuild solved)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, PlainJson.Options))
         {
             json.WriteStartObject();
             json.WriteStartArray("Platforms");

@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
@@ -106,7 +107,7 @@ internal sealed class FrontendImages(CaisEngine engine, WorkerDescription worker
     {
         var described = worker.Describe();
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, PlainJson.Options))
         {
             json.WriteStartArray();
             json.WriteStartObject();

@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -296,7 +297,7 @@ internal static class Subrequests
     private static SolvedBuild Result(string version, DockerfileSource? source, Action<Utf8JsonWriter> write, Func<string> text)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        using (var json = new Utf8JsonWriter(buffer, PlainJson.Options with { Indented = true }))
         {
             write(json);
         }

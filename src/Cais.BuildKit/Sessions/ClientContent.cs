@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Formats.Tar;
 using System.Text.Json;
 using Cais.BuildKit.Grpc;
@@ -60,7 +61,7 @@ internal sealed class ClientContent(Session session, string store)
         var (mediaType, size) = await FetchTreeAsync(Digest.Parse(digest), directory, 0, cancellation);
         await File.WriteAllTextAsync(Path.Combine(directory, "oci-layout"), """{"imageLayoutVersion":"1.0.0"}""", cancellation);
         await using var index = File.Create(Path.Combine(directory, "index.json"));
-        await using var json = new Utf8JsonWriter(index);
+        await using var json = new Utf8JsonWriter(index, PlainJson.Options);
         json.WriteStartObject();
         json.WriteNumber("schemaVersion", 2);
         json.WriteStartArray("manifests");

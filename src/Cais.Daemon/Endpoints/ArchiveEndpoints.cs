@@ -1,4 +1,4 @@
-using System.Text.Json;
+using Cais.Oci;
 using Cais.Api;
 using Cais.Daemon.Http;
 using Cais.Engine;
@@ -67,7 +67,7 @@ internal sealed class ArchiveEndpoints(CaisEngine engine)
     private static string PathOf(ApiRequest request) =>
         request.Query("path") ?? throw EngineException.InvalidParameter("bad parameter: path cannot be empty");
 
-    private static string Encode(PathStatus status) => Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(
+    private static string Encode(PathStatus status) => Convert.ToBase64String(PlainJson.Bytes(
         new ContainerPathStat
         {
             Name = status.Name,

@@ -1,6 +1,6 @@
+using Cais.Oci;
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
 namespace Cais.Daemon.Endpoints;
@@ -16,7 +16,7 @@ internal static class Lines
             writer.Write(before.Span);
         }
 
-        writer.Write(JsonSerializer.SerializeToUtf8Bytes(value, type));
+        PlainJson.Write(writer, value, type);
         writer.Write("\r\n"u8);
         return !(await writer.FlushAsync().ConfigureAwait(false)).IsCompleted;
     }

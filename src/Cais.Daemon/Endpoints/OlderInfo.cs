@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cais.Api;
@@ -67,7 +68,7 @@ internal static class OlderInfo
     public static byte[] Bytes(JsonObject json)
     {
         var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer))
+        using (var writer = new Utf8JsonWriter(buffer, PlainJson.Options))
         {
             json.WriteTo(writer);
         }

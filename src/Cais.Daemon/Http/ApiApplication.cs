@@ -1,6 +1,6 @@
+using Cais.Oci;
 using System.Diagnostics;
 using System.Text;
-using System.Text.Json;
 using Cais.Api;
 using Cais.Daemon.Authorization;
 using Cais.Daemon.Metrics;
@@ -159,7 +159,7 @@ internal sealed class ApiApplication(Router router, ApiVersion oldest, string se
 
         // Before version 1.24 errors were plain text, and who asks in that version reads that.
         var plain = ApiVersion.TryTakePrefix(context.Request.Path.Value ?? "/", out var asked, out _) && asked < ApiVersion.Oldest;
-        var body = plain ? Encoding.UTF8.GetBytes(message) : JsonSerializer.SerializeToUtf8Bytes(new ErrorResponse { Message = message }, ApiJson.Default.ErrorResponse);
+        var body = plain ? Encoding.UTF8.GetBytes(message) : PlainJson.Bytes(new ErrorResponse { Message = message }, ApiJson.Default.ErrorResponse);
         context.Response.ContentType = plain ? "text/plain; charset=utf-8" : "application/json";
         context.Response.ContentLength = body.Length + 1;
         if (context.Request.Method != HttpMethods.Head)

@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
@@ -128,11 +129,7 @@ internal sealed class ApiRequest(HttpContext http, ApiVersion version, IReadOnly
     public async Task Answer<T>(T value, JsonTypeInfo<T> type, int status = 200)
     {
         var body = new ArrayBufferWriter<byte>(1024);
-        using (var writer = new Utf8JsonWriter(body))
-        {
-            JsonSerializer.Serialize(writer, value, type);
-        }
-
+        PlainJson.Write(body, value, type);
         body.Write("\n"u8);
         http.Response.StatusCode = status;
         http.Response.ContentType = "application/json";

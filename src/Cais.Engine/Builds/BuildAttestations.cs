@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -20,9 +21,9 @@ public static class BuildAttestations
         ArgumentNullException.ThrowIfNull(wanted);
         ArgumentNullException.ThrowIfNull(result);
         var statements = new List<Attestation>();
-        foreach (var value in wanted)
+        // Clients send them in any order. The image has them in one, or two builds of the same would differ.
+        foreach (var attributes in wanted.Select(Attributes).OrderByDescending(a => a.GetValueOrDefault("type"), StringComparer.Ordinal))
         {
-            var attributes = value.Split(',').Select(f => f.Split('=', 2)).GroupBy(f => f[0]).ToDictionary(f => f.Key, f => f.Last() is [_, var text] ? text : "true");
             if (attributes.GetValueOrDefault("disabled") is "true" or "1")
             {
                 continue;
@@ -42,6 +43,9 @@ public static class BuildAttestations
 
         return statements;
     }
+
+    private static Dictionary<string, string> Attributes(string value) =>
+        value.Split(',').Select(f => f.Split('=', 2)).GroupBy(f => f[0]).ToDictionary(f => f.Key, f => f.Last() is [_, var text] ? text : "true");
 
     private static byte[] WriteProvenance(BuildResult result, PlatformResult platform, bool isMax, DateTimeOffset begun, DateTimeOffset ended) => Write(json =>
     {
@@ -268,7 +272,7 @@ public static class BuildAttestations
     private static byte[] Write(Action<Utf8JsonWriter> write)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, PlainJson.Options))
         {
             json.WriteStartObject();
             write(json);

@@ -1,5 +1,5 @@
+using Cais.Oci;
 using System.IO.Pipelines;
-using System.Text.Json;
 using Cais.Build.Solving;
 using Cais.Engine.Containers;
 using Cais.Engine.Shims;
@@ -55,7 +55,7 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
             }
 
             Directory.CreateDirectory(bundle);
-            File.WriteAllBytes(Path.Combine(bundle, "config.json"), JsonSerializer.SerializeToUtf8Bytes(spec, SpecJson.Default.Spec));
+            File.WriteAllBytes(Path.Combine(bundle, "config.json"), PlainJson.Bytes(spec, SpecJson.Default.Spec));
             streams = new RunStreams(services.Loop, Path.Combine(services.Options.PipesDirectory, id), request.Input, output);
             var shim = await taking.ConfigureAwait(false);
             services.Shims.Prepare();

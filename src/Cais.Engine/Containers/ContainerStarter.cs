@@ -1,4 +1,4 @@
-using System.Text.Json;
+using Cais.Oci;
 using Cais.Engine.Io;
 using Cais.Engine.Logs;
 using Cais.Engine.Shims;
@@ -62,7 +62,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
                 SharedMemoryPath = hostMounts.SharedMemoryOf(record),
                 Edits = edits,
             });
-            File.WriteAllBytes(Path.Combine(bundle, "config.json"), JsonSerializer.SerializeToUtf8Bytes(spec, SpecJson.Default.Spec));
+            File.WriteAllBytes(Path.Combine(bundle, "config.json"), PlainJson.Bytes(spec, SpecJson.Default.Spec));
             trace.Mark("spec");
 
             // Another's shim reads its bundle when it starts.

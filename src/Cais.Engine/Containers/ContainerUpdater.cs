@@ -1,4 +1,4 @@
-using System.Text.Json;
+using Cais.Oci;
 using Cais.Api;
 using Cais.Engine.Specs;
 using Cais.Oci.Runtime;
@@ -74,7 +74,7 @@ internal sealed class ContainerUpdater(EngineServices services)
                     Resources = new Any
                     {
                         TypeUrl = ResourcesType,
-                        Value = ByteString.CopyFrom(JsonSerializer.SerializeToUtf8Bytes(resources, SpecJson.Default.LinuxResources)),
+                        Value = ByteString.CopyFrom(PlainJson.Bytes(resources, SpecJson.Default.LinuxResources)),
                     },
                 }).ConfigureAwait(false);
             }

@@ -1,6 +1,6 @@
+using Cais.Oci;
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using Cais.Api;
 using Cais.Engine.Containers;
 using Cais.Engine.Io;
@@ -134,7 +134,7 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
                 Stdin = exec.Streams.StdinPath,
                 Stdout = exec.Streams.StdoutPath,
                 Stderr = exec.Streams.StderrPath,
-                Spec = new Any { TypeUrl = SpecType, Value = ByteString.CopyFrom(JsonSerializer.SerializeToUtf8Bytes(process, SpecJson.Default.Process)) },
+                Spec = new Any { TypeUrl = SpecType, Value = ByteString.CopyFrom(PlainJson.Bytes(process, SpecJson.Default.Process)) },
             }).ConfigureAwait(false);
             trace.Mark("exec");
             var started = await task.Shim.Tasks.StartAsync(new StartRequest { Id = container.Id, ExecId = exec.Id }).ConfigureAwait(false);

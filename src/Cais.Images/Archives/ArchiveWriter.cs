@@ -1,4 +1,4 @@
-using System.Text.Json;
+using Cais.Oci;
 using Cais.Images.Tar;
 using Cais.Oci.Images;
 using Index = Cais.Oci.Images.Index;
@@ -131,8 +131,8 @@ internal sealed class ArchiveWriter(ImageStore store)
         }
 
         tar.WriteFile("index.json", IndexOf(entries).ToJson());
-        tar.WriteFile("manifest.json", JsonSerializer.SerializeToUtf8Bytes(DockerImages(entries), ArchiveJson.Default.IReadOnlyListDockerArchiveImage));
-        tar.WriteFile("oci-layout", JsonSerializer.SerializeToUtf8Bytes(new OciLayout(), ArchiveJson.Default.OciLayout));
+        tar.WriteFile("manifest.json", PlainJson.Bytes(DockerImages(entries), ArchiveJson.Default.IReadOnlyListDockerArchiveImage));
+        tar.WriteFile("oci-layout", PlainJson.Bytes(new OciLayout(), ArchiveJson.Default.OciLayout));
         tar.Finish();
     }
 

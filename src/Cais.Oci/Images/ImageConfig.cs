@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Cais.Oci.Images;
@@ -69,7 +68,7 @@ public sealed record ImageConfig
         return config;
     }
 
-    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, OciImagesJson.Default.ImageConfig);
+    public byte[] ToJson() => PlainJson.Bytes(this, OciImagesJson.Default.ImageConfig);
 }
 
 /// <summary>The uncompressed layers' digests, bottom first.</summary>

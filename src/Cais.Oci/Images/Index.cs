@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Cais.Oci.Images;
@@ -70,5 +69,5 @@ public sealed record Index
         .OrderBy(m => m.Rank).ThenBy(m => m.At)
         .Select(m => m.Entry);
 
-    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, OciImagesJson.Default.Index);
+    public byte[] ToJson() => PlainJson.Bytes(this, OciImagesJson.Default.Index);
 }

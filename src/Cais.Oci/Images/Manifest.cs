@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Cais.Oci.Images;
@@ -71,5 +70,5 @@ public sealed record Manifest
         return manifest;
     }
 
-    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, OciImagesJson.Default.Manifest);
+    public byte[] ToJson() => PlainJson.Bytes(this, OciImagesJson.Default.Manifest);
 }

@@ -36,10 +36,10 @@ public sealed record Reference
     /// <summary>Registry and repository: <c>docker.io/library/busybox</c>.</summary>
     public string Name => $"{Domain}/{Path}";
 
-    /// <summary>The repository as Docker shows it: <c>busybox</c>.</summary>
+    /// <summary>The repository as Docker shows it: <c>busybox</c>. What would then be taken for an image's ID keeps its <c>library/</c>.</summary>
     public string FamiliarName =>
         Domain != DefaultDomain ? Name
-        : Path.StartsWith(OfficialPrefix, StringComparison.Ordinal) && Path.IndexOf('/', OfficialPrefix.Length) < 0 ? Path[OfficialPrefix.Length..]
+        : Path.StartsWith(OfficialPrefix, StringComparison.Ordinal) && Path.IndexOf('/', OfficialPrefix.Length) < 0 && !IsBareHash(Path.AsSpan(OfficialPrefix.Length)) ? Path[OfficialPrefix.Length..]
         : Path;
 
     /// <summary>The whole reference as Docker shows it: <c>busybox:latest</c>.</summary>
@@ -134,7 +134,7 @@ public sealed record Reference
         return true;
     }
 
-    private static bool IsBareHash(string text) => text.Length == 64 && text.AsSpan().IndexOfAnyExcept("0123456789abcdef") < 0;
+    private static bool IsBareHash(ReadOnlySpan<char> text) => text.Length == 64 && text.IndexOfAnyExcept("0123456789abcdef") < 0;
 
     private static ImageFormatException BadDigest(string text)
     {

@@ -1,6 +1,7 @@
 using Cais.Build.Language;
 using Cais.Build.Language.Expansion;
 using Cais.Build.Patterns;
+using Cais.Testing;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -16,7 +17,7 @@ public sealed class FuzzTests
         "target=", ",", "AS", "a", "b", "/", "..", "*", "?", "!", "\0", "\uFEFF", "\U0001F600", "\uD800", "é",
     ];
 
-    private static readonly Config Settings = Config.QuickThrowOnFailure.WithMaxTest(3000).WithEndSize(80);
+    private static readonly Config Settings = Config.QuickThrowOnFailure.WithReplay((ulong)Seeds.Value, 1).WithMaxTest(3000).WithEndSize(80);
 
     private static Arbitrary<string> Texts => Gen.Elements(Pieces).ArrayOf().Select(string.Concat).ToArbitrary();
 

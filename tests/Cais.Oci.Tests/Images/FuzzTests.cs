@@ -1,5 +1,6 @@
 using System.Text;
 using Cais.Oci.Images;
+using Cais.Testing;
 using FsCheck;
 using FsCheck.Fluent;
 using Index = Cais.Oci.Images.Index;
@@ -9,7 +10,7 @@ namespace Cais.Oci.Tests.Images;
 /// <summary>Whatever the text, it is understood or refused in the words that callers know.</summary>
 public sealed class FuzzTests
 {
-    private static readonly Config Settings = Config.QuickThrowOnFailure.WithMaxTest(4000).WithEndSize(60);
+    private static readonly Config Settings = Config.QuickThrowOnFailure.WithReplay((ulong)Seeds.Value, 1).WithMaxTest(4000).WithEndSize(60);
 
     private static readonly string[] NamePieces =
         ["a", "b0", "Z", ".", "..", "/", "//", ":", "::", "@", "-", "--", "_", "__", "___", "localhost", "docker.io", "index.docker.io", "[::1]", ":5000", "sha256:", new string('a', 64), new string('f', 63),

@@ -21,6 +21,7 @@ public sealed class ReferenceTests
     [InlineData("gcr.io/a-b/c__d/e.f:T_1.2-3", "gcr.io/a-b/c__d/e.f:T_1.2-3", "gcr.io/a-b/c__d/e.f:T_1.2-3")]
     [InlineData("app@sha256:" + Hash, "docker.io/library/app@sha256:" + Hash, "app@sha256:" + Hash)]
     [InlineData("app:1@sha256:" + Hash, "docker.io/library/app:1@sha256:" + Hash, "app:1@sha256:" + Hash)]
+    [InlineData("library/" + Hash, "docker.io/library/" + Hash, "library/" + Hash)]
     [InlineData("docker.io/library/a/b", "docker.io/library/a/b", "library/a/b")]
     [InlineData("xn--n3h.com/a---b", "xn--n3h.com/a---b", "xn--n3h.com/a---b")]
     public void A_name_is_completed_and_shortened_as_Docker_does(string text, string canonical, string familiar)

@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Globalization;
 using System.Text;
 using Cais.Api;
@@ -101,7 +102,7 @@ internal abstract class BuildDisplay
             var shown = new BuildEvent { Vertexes = line.Vertexes, Statuses = line.Statuses, Logs = line.Logs, Warnings = line.Warnings };
             if (shown != new BuildEvent())
             {
-                output.Write(System.Text.Json.JsonSerializer.Serialize(shown, ApiJson.Default.BuildEvent) + "\n");
+                output.Write(System.Text.Encoding.UTF8.GetString(PlainJson.Bytes(shown, ApiJson.Default.BuildEvent)) + "\n");
             }
         }
     }

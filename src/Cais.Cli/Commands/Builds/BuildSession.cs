@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Net.Sockets;
@@ -41,7 +42,7 @@ internal sealed class BuildSession(CommandContext context, BuildSources sources,
         }
 
         using var response = await _session.Engine.SendAsync(
-            new EngineRequest("POST", "/build/solve") { Body = JsonSerializer.SerializeToUtf8Bytes(command, ApiJson.Default.BuildCommand), ContentType = "application/json" }, cancellation).ConfigureAwait(false);
+            new EngineRequest("POST", "/build/solve") { Body = PlainJson.Bytes(command, ApiJson.Default.BuildCommand), ContentType = "application/json" }, cancellation).ConfigureAwait(false);
         var stream = response.ReadJsonStream();
         while (await stream.NextAsync(cancellation).ConfigureAwait(false) is { } document)
         {

@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -213,7 +214,7 @@ internal static class InspectManifest
     private static JsonObject Describe(StoredManifest manifest) => new()
     {
         ["Ref"] = manifest.Reference.ToString(),
-        ["Descriptor"] = JsonNode.Parse(JsonSerializer.SerializeToUtf8Bytes(manifest.Descriptor, OciImagesJson.Default.Descriptor)),
+        ["Descriptor"] = JsonNode.Parse(PlainJson.Bytes(manifest.Descriptor, OciImagesJson.Default.Descriptor)),
         ["Raw"] = Convert.ToBase64String(manifest.Raw),
         [manifest.Descriptor.MediaType == MediaTypes.DockerManifest ? "SchemaV2Manifest" : "OCIManifest"] = JsonNode.Parse(manifest.Raw),
     };

@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cais.Cli.CommandLine;
@@ -44,7 +45,7 @@ internal sealed class ManifestStore(string configuration)
         {
             ["Ref"] = manifest.Reference.ToString(),
             ["Order"] = order,
-            ["Descriptor"] = JsonNode.Parse(JsonSerializer.SerializeToUtf8Bytes(manifest.Descriptor, OciImagesJson.Default.Descriptor)),
+            ["Descriptor"] = JsonNode.Parse(PlainJson.Bytes(manifest.Descriptor, OciImagesJson.Default.Descriptor)),
             ["Raw"] = Convert.ToBase64String(manifest.Raw),
         };
         var temporary = path + ".tmp";

@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.Buffers;
 using System.Buffers.Text;
 using System.Text;
@@ -103,7 +104,7 @@ internal static class JsonLine
         }
 
         var buffer = new ArrayBufferWriter<byte>();
-        using var writer = new Utf8JsonWriter(buffer);
+        using var writer = new Utf8JsonWriter(buffer, PlainJson.Options);
         writer.WriteStartObject();
         foreach (var (name, value) in attributes.OrderBy(a => a.Key, StringComparer.Ordinal))
         {

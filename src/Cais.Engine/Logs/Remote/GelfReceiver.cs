@@ -1,3 +1,4 @@
+using Cais.Oci;
 using System.IO.Compression;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -144,7 +145,7 @@ internal sealed class GelfReceiver : ILogReceiver
     private ReadOnlyMemory<byte> Message(QueuedLine line)
     {
         var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, PlainJson.Options))
         {
             json.WriteStartObject();
             json.WriteString("version", "1.1");
