@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.Text;
 using System.Text.Json;
 using Cais.BuildKit.Files;
@@ -11,6 +10,7 @@ using Cais.Engine.Builds;
 using Cais.Images;
 using Cais.Images.Building;
 using Cais.Linux;
+using Cais.Oci;
 using Cais.Oci.Images;
 
 namespace Cais.BuildKit.Builds;

@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.Globalization;
 using System.Text.Json;
 using Cais.Build.Checks;
@@ -10,6 +9,7 @@ using Cais.BuildKit.Grpc;
 using Cais.BuildKit.Operations;
 using Cais.BuildKit.Sessions;
 using Cais.Engine.Builds;
+using Cais.Oci;
 using Google.Protobuf;
 using Moby.Buildkit.V1;
 using Pb;

@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -6,6 +5,7 @@ using Cais.Build.Checks;
 using Cais.Build.Language;
 using Cais.Build.Planning;
 using Cais.BuildKit.Builds;
+using Cais.Oci;
 using Google.Protobuf;
 
 namespace Cais.BuildKit.Frontend;

@@ -1,9 +1,9 @@
-using Cais.Oci;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Cais.Build.Graph;
 using Cais.Linux;
+using Cais.Oci;
 using Cais.Oci.Images;
 
 namespace Cais.Engine.Builds;
