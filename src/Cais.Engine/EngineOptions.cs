@@ -23,10 +23,20 @@ public sealed record RuntimeChoice
 
     public string? TypeUrl { get; init; }
 
+    /// <summary>Instead of <see cref="ConfigPath"/>: what would be in the file.</summary>
+    public ReadOnlyMemory<byte> ConfigBody { get; init; }
+
     /// <summary>For runc's shim: the OCI runtime that it runs.</summary>
     public string? BinaryName { get; init; }
 
+    /// <summary>Where it keeps its state; null for a directory of the engine's.</summary>
+    public string? Root { get; init; }
+
     public bool SystemdCgroup { get; init; }
+
+    public bool NoPivotRoot { get; init; }
+
+    public bool NoNewKeyring { get; init; }
 }
 
 /// <summary>What the daemon's configuration says to the engine. Names and defaults are dockerd's unless noted.</summary>

@@ -22,13 +22,21 @@ public readonly record struct DescriptorLimit(ulong Soft, ulong Hard)
 
     /// <summary>Gives a process this limit; 0 is the calling one.</summary>
     /// <exception cref="LinuxException">EPERM: more than it may have; ESRCH: it has ended.</exception>
-    public unsafe void ApplyTo(int pid)
+    public void ApplyTo(int pid)
+    {
+        if (!TryApplyTo(pid))
+        {
+            throw new LinuxException(Errno.ESRCH, $"set the limit of open files to {Soft}");
+        }
+    }
+
+    /// <summary>Gives a process this limit. False where it has ended and been reaped, of which another knows more.</summary>
+    /// <exception cref="LinuxException">EPERM: more than it may have.</exception>
+    public unsafe bool TryApplyTo(int pid)
     {
         var limit = this;
-        if (LibC.prlimit(pid, LibC.RLIMIT_NOFILE, &limit, null) != 0)
-        {
-            throw LinuxException.FromLastError($"set the limit of open files to {Soft}");
-        }
+        return LibC.prlimit(pid, LibC.RLIMIT_NOFILE, &limit, null) == 0
+            || ((Errno)Marshal.GetLastPInvokeError() == Errno.ESRCH ? false : throw LinuxException.FromLastError($"set the limit of open files to {Soft}"));
     }
 }
 

@@ -14,6 +14,7 @@ public sealed class Container : IDisposable
 {
     private readonly string _directory;
     private readonly StateFile _state;
+    private readonly List<string> _warnings = [];
     private Spec? _spec;
     private ContainerCgroup? _cgroup;
 
@@ -42,8 +43,6 @@ public sealed class Container : IDisposable
 
     /// <summary>What went wrong without stopping anything: hooks after the start and after the end.</summary>
     public IReadOnlyList<string> Warnings => _warnings;
-
-    private readonly List<string> _warnings = [];
 
     internal void Warn(string warning) => _warnings.Add(warning);
 
@@ -76,7 +75,7 @@ public sealed class Container : IDisposable
     }
 
     public ContainerState State => Status is var status && status == ContainerStatus.Stopped
-        ? Describe(_state, status, 0) : Describe(_state, status, _state.InitProcessPid);
+        ? _state.Describe(status, 0) : _state.Describe(status, _state.InitProcessPid);
 
     /// <summary>Lets the program begin. Throws with the reason if it cannot be executed.</summary>
     public void Start()
@@ -90,7 +89,7 @@ public sealed class Container : IDisposable
         {
             try
             {
-                HookRunner.Run("startContainer", hooks, Describe(_state, ContainerStatus.Created, Pid), PidFd, Joinable(Spec));
+                HookRunner.Run("startContainer", hooks, _state.Describe(ContainerStatus.Created, Pid), PidFd, Joinable(Spec));
             }
             catch
             {
@@ -105,7 +104,7 @@ public sealed class Container : IDisposable
             try
             {
                 Launcher.AwaitExecution(
-                    gate, Operation, listener => SeccompListeners.HandOver(listener, Spec, Describe(_state, ContainerStatus.Running, Pid), Pid));
+                    gate, Operation, listener => SeccompListeners.HandOver(listener, Spec, _state.Describe(ContainerStatus.Running, Pid), Pid));
             }
             catch
             {
@@ -118,7 +117,7 @@ public sealed class Container : IDisposable
         Files.Unlink(GatePath);
         try
         {
-            HookRunner.Run("poststart", Spec.Hooks?.Poststart, Describe(_state, ContainerStatus.Running, Pid));
+            HookRunner.Run("poststart", Spec.Hooks?.Poststart, _state.Describe(ContainerStatus.Running, Pid));
         }
         catch
         {
@@ -183,7 +182,7 @@ public sealed class Container : IDisposable
         var status = Status;
         if (status is ContainerStatus.Running or ContainerStatus.Paused && !force)
         {
-            throw WrongState($"cannot delete container {Id} that is not stopped: {Text(status)}");
+            throw WrongState($"cannot delete container {Id} that is not stopped: {StateFile.Text(status)}");
         }
 
         if (status == ContainerStatus.Creating && !force)
@@ -226,7 +225,7 @@ public sealed class Container : IDisposable
         {
             try
             {
-                HookRunner.Run("poststop", [hook], Describe(state, ContainerStatus.Stopped, 0));
+                HookRunner.Run("poststop", [hook], state.Describe(ContainerStatus.Stopped, 0));
             }
             catch (Exception e) when (e is RuntimeException or LinuxException)
             {
@@ -268,14 +267,14 @@ public sealed class Container : IDisposable
         request = request with { Process = GrantableCapabilities.Reduce(Spec, request.Process, []) };
         return ExecLaunch.Run(
             Spec, PidFd, Pid, Cgroup, request, _state.ResourceGroups,
-            (listener, pid) => SeccompListeners.HandOver(listener, Spec, Describe(_state, status, Pid), pid));
+            (listener, pid) => SeccompListeners.HandOver(listener, Spec, _state.Describe(status, Pid), pid));
     }
 
     public void Pause()
     {
         if (Status is not (ContainerStatus.Running or ContainerStatus.Created))
         {
-            throw WrongState($"container {Id} is {Text(Status)}: only a running one can be paused");
+            throw WrongState($"container {Id} is {StateFile.Text(Status)}: only a running one can be paused");
         }
 
         Cgroup.SetFrozen(true);
@@ -296,7 +295,7 @@ public sealed class Container : IDisposable
     {
         if (Status is not (ContainerStatus.Running or ContainerStatus.Paused))
         {
-            throw WrongState($"container {Id} is {Text(Status)}: only a running one can be saved");
+            throw WrongState($"container {Id} is {StateFile.Text(Status)}: only a running one can be saved");
         }
 
         ContainerDump.Run(_directory, _state, Spec, request);
@@ -358,28 +357,6 @@ public sealed class Container : IDisposable
 
         return spaces;
     }
-
-    internal static ContainerState Describe(StateFile state, ContainerStatus status, int pid) => new()
-    {
-        OciVersion = state.OciVersion,
-        Id = state.Id,
-        Status = Text(status),
-        Pid = pid,
-        Bundle = state.Bundle,
-        Annotations = state.Annotations,
-        Rootfs = state.Rootfs,
-        Created = state.Created,
-        Owner = state.Owner,
-    };
-
-    private static string Text(ContainerStatus status) => status switch
-    {
-        ContainerStatus.Creating => "creating",
-        ContainerStatus.Created => "created",
-        ContainerStatus.Running => "running",
-        ContainerStatus.Paused => "paused",
-        _ => "stopped",
-    };
 
     private bool SharesHostPids()
     {

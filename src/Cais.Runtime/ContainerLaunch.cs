@@ -135,7 +135,7 @@ internal static class ContainerLaunch
 
     private static void RunCreateHooks(int pid, StateFile state, Spec spec)
     {
-        var told = Container.Describe(state, ContainerStatus.Creating, pid);
+        var told = state.Describe(ContainerStatus.Creating, pid);
         HookRunner.Run("prestart", spec.Hooks!.Prestart, told);
         HookRunner.Run("createRuntime", spec.Hooks.CreateRuntime, told);
         if (spec.Hooks.CreateContainer is { Count: > 0 })

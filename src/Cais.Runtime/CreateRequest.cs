@@ -47,6 +47,9 @@ public sealed record CreateRequest
 
     /// <summary>Ask systemd for the cgroup over D-Bus instead of making the directories.</summary>
     public bool SystemdCgroup { get; init; }
+
+    /// <summary>The container gets no cgroup and stays in its parent's; limits are then an error.</summary>
+    public bool WithoutCgroup { get; init; }
 }
 
 /// <summary>The three standard streams; null leaves the caller's own.</summary>

@@ -41,24 +41,46 @@ internal static class NetworkInterfaces
         using var target = NetworkNamespace.Open($"/proc/{pid}/ns/net");
         using var here = RouteSocket.Open();
         var addresses = here.Addresses();
-        foreach (var (name, device) in devices)
+
+        // All are looked at before one is moved: a virtual interface in a namespace that then ends is lost.
+        var moves = Check(here, target, devices);
+        foreach (var (link, newName) in moves)
         {
-            MoveOne(here, addresses, target, name, string.IsNullOrEmpty(device.Name) ? name : device.Name);
+            MoveOne(here, addresses, target, link, newName);
         }
     }
 
-    private static void MoveOne(RouteSocket here, List<AddressInfo> addresses, FileDescriptor target, string name, string newName)
+    private static List<(LinkInfo Link, string NewName)> Check(RouteSocket here, FileDescriptor target, IReadOnlyDictionary<string, NetDevice> devices)
     {
-        var link = here.FindLink(name) ?? throw new RuntimeException(
-            RuntimeError.InvalidConfig, $"netDevices: there is no interface {name} in the runtime's network namespace");
-
-        // What is there already under that name must not be disturbed; the kernel would rename on collision with some drivers only.
-        var before = Namespaces.Run(NamespaceKind.Network, target, Links);
-        if (before.Exists(other => other.Name == newName))
+        var taken = Namespaces.Run(NamespaceKind.Network, target, Links).ConvertAll(link => link.Name);
+        var moves = new List<(LinkInfo, string)>();
+        foreach (var (name, device) in devices)
         {
-            throw new RuntimeException(RuntimeError.InvalidConfig, $"netDevices: an interface {newName} exists already in the container's network namespace");
+            var newName = string.IsNullOrEmpty(device.Name) ? name : device.Name;
+            var link = here.FindLink(name) ?? throw new RuntimeException(
+                RuntimeError.InvalidConfig, $"netDevices: there is no interface {name} in the runtime's network namespace");
+
+            // What is there already under that name must not be disturbed; the kernel would rename on collision with some drivers only.
+            if (taken.Contains(newName))
+            {
+                throw new RuntimeException(RuntimeError.InvalidConfig, $"netDevices: an interface {newName} exists already in the container's network namespace");
+            }
+
+            if (!newName.Contains('%', StringComparison.Ordinal))
+            {
+                taken.Add(newName);
+            }
+
+            moves.Add((link, newName));
         }
 
+        return moves;
+    }
+
+    private static void MoveOne(RouteSocket here, List<AddressInfo> addresses, FileDescriptor target, LinkInfo link, string newName)
+    {
+        var name = link.Name;
+        var before = Namespaces.Run(NamespaceKind.Network, target, Links);
         var batch = new RouteBatch();
         batch.SetUp(link.Index, name, up: false);
         here.Execute(batch);

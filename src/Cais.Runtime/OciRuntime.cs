@@ -56,12 +56,12 @@ public sealed class OciRuntime(string stateRoot)
                 cgroupsPath = scope.Start(request.Id, spec.Linux?.Resources, layout.IsUnified, out placeholder);
             }
 
-            cgroup = ContainerCgroup.For(layout, cgroupsPath, request.Id);
+            cgroup = request.WithoutCgroup ? new NoCgroup(layout.IsUnified) : ContainerCgroup.For(layout, cgroupsPath, request.Id);
             director = ResourceDirector.Prepare(spec.Linux?.IntelRdt, request.Id);
             var state = NewState(request, bundle, spec, cgroup) with
             {
                 ResourceGroups = director?.Groups ?? [],
-                ResourceGroupsMade = director?.Made ?? [],
+                ResourceGroupsMade = director?.Own ?? [],
             };
             state.Write(directory);
             using (var file = Files.Open($"{directory}/{ConfigName}", OpenFlags.WriteOnly | OpenFlags.Create, 0x180))
@@ -100,7 +100,7 @@ public sealed class OciRuntime(string stateRoot)
                 SystemdScope.Stop(scope.Unit);
             }
 
-            director?.Remove();
+            director?.Undo();
             RemoveDirectory(directory);
             if (e is RuntimeException { Error: RuntimeError.Hook } && cgroup is not null)
             {

@@ -11,15 +11,19 @@ namespace Cais.Runtime;
 /// </summary>
 internal sealed class ResourceDirector
 {
+    /// <summary>A class's name that means the class of all that have none: the top of resctrl.</summary>
+    private const string DefaultClass = "/";
+
     private readonly List<string> _made = [];
+    private readonly List<string> _own = [];
     private readonly List<string> _groups = [];
 
     private ResourceDirector()
     {
     }
 
-    /// <summary>Directories that were made for this container and go with it; the monitoring group before its class.</summary>
-    public IReadOnlyList<string> Made => _made;
+    /// <summary>Directories that go with the container: its monitoring group, and its class where that has no name of its own. The group comes first.</summary>
+    public IReadOnlyList<string> Own => _own;
 
     /// <summary>Directories whose <c>tasks</c> the container's processes enter.</summary>
     public IReadOnlyList<string> Groups => _groups;
@@ -42,14 +46,14 @@ internal sealed class ResourceDirector
         }
         catch
         {
-            result.Remove();
+            result.Undo();
             throw;
         }
     }
 
     public static void Validate(IntelRdt? wanted)
     {
-        if (wanted?.ClosId is { } name && (name is "" or "." or ".." or "info" or "mon_groups" or "mon_data" || name.Contains('/', StringComparison.Ordinal)))
+        if (wanted?.ClosId is { } name and not DefaultClass && (name is "" or "." or ".." or "info" or "mon_groups" or "mon_data" || name.Contains('/', StringComparison.Ordinal)))
         {
             throw Invalid($"intelRdt.closID \"{name}\" is no name for a class of service");
         }
@@ -59,16 +63,29 @@ internal sealed class ResourceDirector
         {
             throw Invalid("intelRdt.memBwSchema must be one line that begins with MB:");
         }
+
+        foreach (var line in wanted?.Schemata ?? [])
+        {
+            if (line.Contains('\n', StringComparison.Ordinal))
+            {
+                throw Invalid("intelRdt.schemata: each entry is one line");
+            }
+        }
     }
 
     private void EnterClass(IntelRdt wanted, string id, string mountPoint)
     {
         var schemata = Schemata(wanted);
-        var directory = $"{mountPoint}/{wanted.ClosId ?? id}";
-        var made = (wanted.ClosId is null || schemata.Count > 0) && Files.MakeDirectory(directory, 0x1ed);
+        var directory = wanted.ClosId == DefaultClass ? mountPoint : $"{mountPoint}/{wanted.ClosId ?? id}";
+        var made = wanted.ClosId != DefaultClass && (wanted.ClosId is null || schemata.Count > 0) && Files.MakeDirectory(directory, 0x1ed);
         if (made)
         {
             _made.Add(directory);
+            if (wanted.ClosId is null)
+            {
+                _own.Add(directory);
+            }
+
             foreach (var line in schemata)
             {
                 Files.WriteValue($"{directory}/schemata", Encoding.ASCII.GetBytes(line + "\n"));
@@ -86,12 +103,11 @@ internal sealed class ResourceDirector
         _groups.Add(directory);
         if (wanted.EnableMonitoring == true)
         {
+            // The container's id is its name, so one that is there already is what a runtime that died left behind.
             var group = $"{directory}/mon_groups/{id}";
-            if (Files.MakeDirectory(group, 0x1ed))
-            {
-                _made.Insert(0, group);
-            }
-
+            Files.MakeDirectory(group, 0x1ed);
+            _made.Insert(0, group);
+            _own.Insert(0, group);
             _groups.Add(group);
         }
     }
@@ -113,11 +129,7 @@ internal sealed class ResourceDirector
             lines.Add(wanted.MemBwSchema);
         }
 
-        foreach (var entry in wanted.Schemata ?? [])
-        {
-            lines.AddRange(entry.Split('\n', StringSplitOptions.RemoveEmptyEntries));
-        }
-
+        lines.AddRange(wanted.Schemata ?? []);
         return lines;
     }
 
@@ -171,7 +183,8 @@ internal sealed class ResourceDirector
         }
     }
 
-    public void Remove() => Remove(_made);
+    /// <summary>After a creation that failed: as if it had not been tried.</summary>
+    public void Undo() => Remove(_made);
 
     private static string? MountPoint()
     {

@@ -17,7 +17,7 @@ internal static class SpecCheck
 
     public static void Validate(Spec spec)
     {
-        if (!spec.OciVersion.StartsWith("1.", StringComparison.Ordinal))
+        if (!IsVersionOne(spec.OciVersion))
         {
             throw Invalid($"ociVersion \"{spec.OciVersion}\" is not supported: 1.x is");
         }
@@ -53,6 +53,27 @@ internal static class SpecCheck
         ValidateHooks(spec.Hooks);
         ValidateLinux(spec);
         ResourceCheck.Validate(spec.Linux?.Resources);
+    }
+
+    /// <summary>1.x or 1.x.y, with what semantic versioning lets follow.</summary>
+    private static bool IsVersionOne(string version)
+    {
+        var core = version.AsSpan();
+        core = core.IndexOfAny('-', '+') is >= 0 and var end ? core[..end] : core;
+        if (!core.StartsWith("1."))
+        {
+            return false;
+        }
+
+        foreach (var part in core[2..].Split('.'))
+        {
+            if (core[2..][part].IsEmpty || core[2..][part].ContainsAnyExceptInRange('0', '9'))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private static void ValidateHooks(Oci.Runtime.Hooks? hooks)

@@ -163,4 +163,27 @@ internal sealed record StateFile
 
         string Text(string name) => texts.TryGetValue(name, out var text) ? text : throw new JsonException($"\"{name}\" is missing");
     }
+
+    /// <summary>The state as the specification has it, for hooks, agents and whoever asks.</summary>
+    public ContainerState Describe(ContainerStatus status, int pid) => new()
+    {
+        OciVersion = OciVersion,
+        Id = Id,
+        Status = Text(status),
+        Pid = pid,
+        Bundle = Bundle,
+        Annotations = Annotations,
+        Rootfs = Rootfs,
+        Created = Created,
+        Owner = Owner,
+    };
+
+    public static string Text(ContainerStatus status) => status switch
+    {
+        ContainerStatus.Creating => "creating",
+        ContainerStatus.Created => "created",
+        ContainerStatus.Running => "running",
+        ContainerStatus.Paused => "paused",
+        _ => "stopped",
+    };
 }

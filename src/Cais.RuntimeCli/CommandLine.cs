@@ -5,7 +5,15 @@ using Cais.RuntimeCli.Commands;
 namespace Cais.RuntimeCli;
 
 /// <summary>What all commands share.</summary>
-internal sealed record Invocation(OciRuntime Runtime, LogFile Log, bool SystemdCgroup, string Criu);
+internal sealed record Invocation(OciRuntime Runtime, LogFile Log, CgroupManager CgroupManager, string Criu);
+
+/// <summary>Who makes the cgroups of new containers; Disabled is crun's word for nobody.</summary>
+internal enum CgroupManager
+{
+    Cgroupfs,
+    Systemd,
+    Disabled,
+}
 
 /// <summary>Global options, then the command.</summary>
 internal static class CommandLine
@@ -50,7 +58,7 @@ internal static class CommandLine
             }
 
             var invocation = new Invocation(
-                new OciRuntime(options.Value("root") ?? DefaultRoot()), log, UsesSystemd(options), options.Value("criu") ?? "criu");
+                new OciRuntime(options.Value("root") ?? DefaultRoot()), log, Manager(options), options.Value("criu") ?? "criu");
             if (command.StartsProcesses && !SelfExecutable.IsProtected)
             {
                 log.Warning("the runtime's own file is not protected from containers: neither a read-only view nor a sealed copy could be made");
@@ -95,7 +103,7 @@ internal static class CommandLine
         return [.. names];
     }
 
-    private static bool UsesSystemd(Arguments options)
+    private static CgroupManager Manager(Arguments options)
     {
         if (options.Value("rootless") is { } rootless && rootless.ToLowerInvariant() is not ("true" or "false" or "auto" or "1" or "0"))
         {
@@ -104,8 +112,9 @@ internal static class CommandLine
 
         return options.Value("cgroup-manager") switch
         {
-            "systemd" => true,
-            null or "cgroupfs" or "disabled" => options.Has("systemd-cgroup"),
+            "systemd" => CgroupManager.Systemd,
+            "disabled" => CgroupManager.Disabled,
+            null or "cgroupfs" => options.Has("systemd-cgroup") ? CgroupManager.Systemd : CgroupManager.Cgroupfs,
             var other => throw new UsageException($"unknown cgroup manager \"{other}\": cgroupfs, systemd and disabled are known"),
         };
     }

@@ -31,7 +31,7 @@ scenarios() {
   expect "$name: errors are told apart" 0 '^err$' bash -c 'run --rm t3 sh -c "echo out; echo err >&2" 2>&1 >/dev/null'
   expect "$name: a missing program is named" '!0' 'no-such-program.*(not found|no such file)' bash -c 'run --rm t4 no-such-program'
   expect "$name: a terminal with its size" 5 '/dev/pts/0.*' on-terminal "run --rm -t t5 sh -c \"tty; exit 5\""
-  expect "$name: a terminal has the client's size" 0 '30 100' on-terminal "run --rm -t t6 sh -c \"sleep 0.3; stty size\""
+  expect "$name: a terminal has the client's size" 0 '30 100' on-terminal "run --rm -t t6 sh -c \"until stty size 2>/dev/null | grep 100; do sleep 0.1; done\""
   expect "$name: environment and directory" 0 '^x /tmp$' bash -c 'run --rm --env=A=x --cwd=/tmp t7 sh -c "echo \$A \$(pwd)"'
   expect "$name: read-only root" '!0' 'Read-only' bash -c 'run --rm --read-only t8 touch /x'
   expect "$name: host namespace" 0 "^$(readlink /proc/self/ns/net | sed 's/[][]/\\&/g')\$" bash -c 'run --rm --net-host t9 readlink /proc/self/ns/net'

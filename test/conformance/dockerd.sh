@@ -17,7 +17,7 @@ expect "a missing program is code 127" 127 'executable file not found in \$PATH'
 expect "a file that is no program is code 126" 126 'permission denied' d run --rm tiny /etc/passwd
 expect "a directory that is missing is made" 0 '^/a/b$' d run --rm -w /a/b tiny pwd
 expect "a terminal" 3 '/dev/pts/0' on-terminal 'd run --rm -it tiny sh -c "tty; exit 3"'
-expect "a terminal has the client's size" 0 '30 100' on-terminal 'd run --rm -it tiny sh -c "sleep 0.5; stty size"'
+expect "a terminal has the client's size" 0 '30 100' on-terminal 'd run --rm -it tiny sh -c "until stty size 2>/dev/null | grep 100; do sleep 0.1; done"'
 expect "network: bridge, with addresses" 0 'inet 172\.' d run --rm tiny ip addr show eth0
 expect "network: none" 0 '^1$' d run --rm --network none tiny sh -c 'ls /sys/class/net | wc -l'
 expect "network: host" 0 'docker0' d run --rm --network host tiny ls /sys/class/net

@@ -22,7 +22,7 @@ expect "run passes input" 0 '^typed$' bash -c "echo typed | p $run --rm -i tiny 
 expect "a missing program is code 127" 127 'executable file.*not found' p $run --rm tiny nonesuch
 expect "a file that is no program is code 126" 126 '[Pp]ermission denied' p $run --rm tiny /etc/passwd
 expect "a terminal" 3 '/dev/pts/0' on-terminal "p $run --rm -it tiny sh -c 'tty; exit 3'"
-expect "a terminal has the client's size" 0 '30 100' on-terminal "p $run --rm -it tiny sh -c 'sleep 0.5; stty size'"
+expect "a terminal has the client's size" 0 '30 100' on-terminal "p $run --rm -it tiny sh -c 'until stty size 2>/dev/null | grep 100; do sleep 0.1; done'"
 expect "host's network" 0 '^lo$' p run --network host --rm tiny ls /sys/class/net
 expect "limits of memory, CPU and processes" 0 "^33554432 50000 $half 20 " p $run --rm -m 32m --cpus 0.5 --cpu-shares 512 --pids-limit 20 tiny limits
 expect "limit to some CPUs" 0 'Cpus_allowed_list:.0$' p $run --rm --cpuset-cpus 0 tiny grep Cpus_allowed_list /proc/self/status
@@ -73,6 +73,6 @@ expect "all are removed" 0 '' bash -c 'p pod rm -fa -t 0; p rm -fat 0'
 eventually "no container is left behind by the runtime" '^$' bash -c 'ls /run/cais-runtime'
 
 umount -l "$work/storage/overlay" 2>/dev/null
-find /sys/fs/cgroup -mindepth 2 -depth -type d \( -path '*libpod*' -o -path '*machine*' \) -exec rmdir {} + 2>/dev/null
+find /sys/fs/cgroup -mindepth 1 -depth -type d \( -path '*libpod*' -o -path '*machine*' \) -exec rmdir {} + 2>/dev/null
 rm -rf /run/podman* /run/cais-runtime /run/libpod /run/containers /run/crun /run/lock /run/netns /tmp/*
 finish

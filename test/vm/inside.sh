@@ -18,7 +18,12 @@ for name in $(cat parts); do
   case $name in
   systemd | criu) part "$name" "test/vm/$name.sh" ;;
   smoke | containerd | podman | dockerd | engine) part "$name" "test/conformance/$name.sh" ;;
-  *) part "$name" tests/isolate.sh dotnet exec "tests/Cais.$name.Tests/Cais.$name.Tests.dll" -noColor -noLogo -trait Tier=integration ;;
+  *) # SUITE, or SUITE:CLASS,CLASS
+    suite=Cais.${name%%:*}.Tests
+    filter=(-trait Tier=integration)
+    [ "$name" = "${name#*:}" ] || filter=($(tr , '\n' <<<"${name#*:}" | sed "s/.*/-class *.&/"))
+    part "$name" tests/isolate.sh dotnet exec "tests/$suite/$suite.dll" -noColor -noLogo "${filter[@]}"
+    ;;
   esac
 done
 echo "VM: finished"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Boots Debian's cloud kernel with systemd on cgroup v2 in qemu, with the built programs inside, and runs there what a machine with
 # cgroup v1 cannot test: the conformance scripts, the runtime's and the engine's integration tests, checkpoint and restore, cgroups by systemd.
-# Usage (root): test/vm/run.sh [PART...]      parts: smoke systemd criu containerd podman dockerd engine Runtime Engine Shim EndToEnd; default: all but EndToEnd
-# CAIS_VM_CACHE: the kernel, the Debian root and the disk (default /var/cache/cais-vm). CAIS_VM_SECONDS: time limit (default 3600).
+# Usage (root): test/vm/run.sh [PART...]      parts: smoke systemd criu containerd podman dockerd engine, and suites: their integration tests (Runtime),
+# or classes of one (EndToEnd:HostConfigTests,RunTests). Default: the list below.
+# CAIS_VM_CACHE: the kernel, the Debian root and the disk (default /var/cache/cais-vm). CAIS_VM_SECONDS: time limit (default 7200).
 # CAIS_VM_CPUS: processors of the machine (default 2).
 # Needs Debian packages: qemu-system-x86 seabios mmdebstrap busybox-static e2fsprogs. Without /dev/kvm a part takes about ten times as long.
 set -euo pipefail
@@ -10,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
 cache=${CAIS_VM_CACHE:-/var/cache/cais-vm}
 bin=${CAIS_BIN:-$project/artifacts/bin}
-parts=${*:-smoke systemd criu containerd podman dockerd engine Runtime Engine Shim}
+parts=${*:-smoke systemd criu containerd podman dockerd engine Runtime Shim Engine Daemon EndToEnd:HostConfigTests,LifecycleTests}
 mkdir -p "$cache"
 
 # The kernel, taken apart, not installed.
@@ -24,15 +25,18 @@ kernel=$(ls "$cache"/kernel/boot/vmlinuz-*)
 version=${kernel##*/vmlinuz-}
 
 # The root file system: Debian with systemd, and the peers.
-if [ ! -e "$cache/root/.complete" ]; then
+packages=systemd,systemd-sysv,dbus,udev,kmod,iproute2,iputils-ping,nftables,iptables,procps,busybox-static,runc,crun,criu,containerd,docker.io,podman,bsdutils,jq,strace,\
+binutils,uidmap,libicu72,ca-certificates
+if [ "$(cat "$cache/root/.complete" 2>/dev/null)" != "$packages" ]; then
+  rm -f "$cache/disk.complete"
   rm -rf "$cache/root"
   mirror=$(awk '/^(URIs:|deb )/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null)
   mmdebstrap --variant=minbase --mode=root --skip=check/empty \
-    --include=systemd,systemd-sysv,dbus,udev,kmod,iproute2,iputils-ping,nftables,iptables,procps,busybox-static,runc,crun,criu,containerd,docker.io,podman,bsdutils,jq,strace,libicu72,ca-certificates \
+    --include="$packages" \
     --aptopt='Apt::Install-Recommends "false"' bookworm "$cache/root" "$mirror"
   chroot "$cache/root" systemctl mask docker.service docker.socket containerd.service podman.service podman.socket getty@tty1.service \
     serial-getty@ttyS0.service systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer >/dev/null 2>&1
-  touch "$cache/root/.complete"
+  echo "$packages" >"$cache/root/.complete"
 fi
 root=$cache/root
 if [ ! -e "$cache/disk.complete" ]; then
@@ -78,9 +82,9 @@ done
 echo "$parts" >"$tested/parts"
 [ ! -e /usr/local/bin/docker ] || cp /usr/local/bin/docker "$tested/artifacts/bin/docker"
 for part in $parts; do
+  part=${part%%:*}
   suite=$project/tests/Cais.$part.Tests/bin/Release/net10.0
-  [ -d "$suite" ] || suite=$project/tests/Cais.$part.Tests/bin/Debug/net10.0
-  if [ -d "$suite" ]; then
+  if [ -d "$suite" ] && [ ! -d "$tested/tests/Cais.$part.Tests" ]; then
     mkdir -p "$tested/dotnet"
     cp -a "$suite" "$tested/tests/Cais.$part.Tests"
     dotnet=$(dirname "$(readlink -f "$(command -v dotnet)")")
@@ -113,7 +117,7 @@ chmod +x "$initial/init"
 
 accelerate=tcg,thread=multi
 [ -z "${CAIS_VM_KVM-}" ] || accelerate=kvm
-timeout "${CAIS_VM_SECONDS:-3600}" qemu-system-x86_64 -accel "$accelerate" -cpu max -smp "${CAIS_VM_CPUS:-2}" -m 3072 -display none -serial stdio -monitor none -no-reboot \
+timeout "${CAIS_VM_SECONDS:-7200}" qemu-system-x86_64 -accel "$accelerate" -cpu max -smp "${CAIS_VM_CPUS:-2}" -m 3072 -display none -serial stdio -monitor none -no-reboot \
   -kernel "$kernel" -initrd "$cache/initial.img" -nic none -drive "file=$cache/disk.ext4,format=raw,if=virtio,cache=unsafe,snapshot=on" \
   -drive "file=$cache/tested.ext4,format=raw,if=virtio,cache=unsafe" \
   -append "console=ttyS0 quiet panic=-1 systemd.show_status=false systemd.journald.forward_to_console=false" </dev/null 2>&1 | tee "$cache/console.log" | sed -u "s,\r,,g" |

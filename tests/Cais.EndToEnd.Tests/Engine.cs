@@ -8,6 +8,7 @@ internal sealed class Engine : IAsyncDisposable
     private readonly Scratch _scratch;
     private readonly string[] _options;
     private readonly Host? _host;
+    private IReadOnlyDictionary<string, string?>? _environment;
     private BackgroundProcess? _daemon;
 
     private Engine(string[] options, Host? host)
@@ -37,6 +38,14 @@ internal sealed class Engine : IAsyncDisposable
         return engine;
     }
 
+    /// <summary>Starts one with variables of its own.</summary>
+    public static async Task<Engine> StartWith(IReadOnlyDictionary<string, string?> environment, params string[] options)
+    {
+        var engine = new Engine(options, null) { _environment = environment };
+        await engine.StartDaemon();
+        return engine;
+    }
+
     /// <summary>Starts one on another host.</summary>
     public static async Task<Engine> StartOn(Host host, params string[] options)
     {
@@ -53,7 +62,8 @@ internal sealed class Engine : IAsyncDisposable
         _daemon = Command.Start(
             _host is null ? Programs.Daemon : "nsenter",
             [.. _host is null ? Array.Empty<string>() : [$"--net={_host.NamespacePath}", Programs.Daemon], "--data-root", DataFolder, "--exec-root", Path.Combine(RunFolder, "exec"), "--pidfile", Path.Combine(RunFolder, "pid"),
-             "-H", $"unix://{Socket}", .. options]);
+             "-H", $"unix://{Socket}", .. options],
+            _environment);
         await Eventually.Holds(
             async () =>
             {

@@ -42,11 +42,55 @@ public sealed class ResourceDirectorTests : IDisposable
 
     [Fact]
     [Sentence("config-linux.md", "rdt-container-id")]
+    [Sentence("config-linux.md", "rdt-class-removed")]
     public void Without_a_name_the_class_is_the_containers_own_and_goes_with_it()
     {
         var director = Prepare(new IntelRdt());
         Assert.True(Directory.Exists(Path.Combine(_top, "box")));
-        director.Remove();
+        ResourceDirector.Remove(director.Own);
+        Assert.False(Directory.Exists(Path.Combine(_top, "box")));
+    }
+
+    [Fact]
+    [Sentence("config-linux.md", "rdt-class-stays")]
+    public void A_class_that_was_there_or_has_a_name_stays()
+    {
+        Class("box");
+        Assert.Empty(Prepare(new IntelRdt()).Own);
+        Class("gold", "L3:0=1\n");
+        Assert.Empty(Prepare(new IntelRdt { ClosId = "gold", L3CacheSchema = "L3:0=1" }).Own);
+    }
+
+    [Fact]
+    [Sentence("config-linux.md", "rdt-default-class")]
+    public void A_slash_is_the_class_of_all_that_have_none()
+    {
+        ResourceDirector.Validate(new IntelRdt { ClosId = "/" });
+        var director = Prepare(new IntelRdt { ClosId = "/" });
+        Assert.Equal([_top], director.Groups);
+        Assert.Empty(director.Own);
+    }
+
+    [Fact]
+    [Sentence("config-linux.md", "rdt-monitoring-group")]
+    [Sentence("config-linux.md", "rdt-monitoring-removed")]
+    public void A_monitoring_group_is_made_below_the_class_and_goes_with_the_container()
+    {
+        var group = Path.Combine(Class("gold"), "mon_groups", "box");
+        var director = Prepare(new IntelRdt { ClosId = "gold", EnableMonitoring = true });
+        Assert.True(Directory.Exists(group));
+        Assert.Equal([group], director.Own);
+        ResourceDirector.Remove(director.Own);
+        Assert.False(Directory.Exists(group));
+        Assert.True(Directory.Exists(Path.Combine(_top, "gold")));
+    }
+
+    [Fact]
+    [Sentence("config-linux.md", "rdt-monitoring-fails")]
+    public void Without_room_for_a_monitoring_group_it_is_an_error_and_the_class_is_undone()
+    {
+        // Only the kernel makes mon_groups: here it is missing in the new class.
+        Assert.Contains("mon_groups/box", Assert.Throws<Cais.Linux.LinuxException>(() => Prepare(new IntelRdt { EnableMonitoring = true })).Message, StringComparison.Ordinal);
         Assert.False(Directory.Exists(Path.Combine(_top, "box")));
     }
 
@@ -69,12 +113,13 @@ public sealed class ResourceDirectorTests : IDisposable
     {
         Assert.Contains("no such class", Assert.Throws<RuntimeException>(() => Prepare(new IntelRdt { ClosId = "gold" })).Message, StringComparison.Ordinal);
         Class("gold");
-        Assert.Empty(Prepare(new IntelRdt { ClosId = "gold" }).Made);
+        var director = Prepare(new IntelRdt { ClosId = "gold" });
+        Assert.Equal([Path.Combine(_top, "gold")], director.Groups);
+        Assert.Empty(director.Own);
     }
 
     [Fact]
     [Sentence("config-linux.md", "rdt-combined")]
-    [Sentence("config-linux.md", "rdt-mb-line")]
     [Sentence("config-linux.md", "rdt-schemata-last")]
     public void Schemas_are_put_together_in_order() =>
         Assert.Equal(
@@ -117,6 +162,11 @@ public sealed class ResourceDirectorTests : IDisposable
     [Sentence("config-linux.md", "rdt-mb-format")]
     public void A_bandwidth_schema_of_another_form_is_refused(string schema) =>
         Assert.Throws<RuntimeException>(() => ResourceDirector.Validate(new IntelRdt { MemBwSchema = schema }));
+
+    [Fact]
+    [Sentence("config-linux.md", "rdt-schemata-lines")]
+    public void An_entry_of_schemata_is_one_line() =>
+        Assert.Throws<RuntimeException>(() => ResourceDirector.Validate(new IntelRdt { Schemata = ["L3:0=1\nMB:0=1"] }));
 
     [Theory]
     [InlineData("..")]

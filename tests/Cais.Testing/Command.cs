@@ -19,7 +19,7 @@ public static class Command
         var start = StartInfo(program, arguments, environment, directory);
         var commandLine = $"{program} {string.Join(' ', start.ArgumentList)}";
         using var process = Process.Start(start) ?? throw new InvalidOperationException($"cannot start {commandLine}");
-        using var limit = new CancellationTokenSource(deadline ?? TimeSpan.FromSeconds(90));
+        using var limit = new CancellationTokenSource((deadline ?? TimeSpan.FromSeconds(90)) * Eventually.Slowness);
         var output = new StringBuilder();
         var error = new StringBuilder();
         var reading = Task.WhenAll(Collect(process.StandardOutput, output), Collect(process.StandardError, error));

@@ -313,9 +313,12 @@ internal sealed class DaemonSettings
         var arguments = runtime.Value.TryGetProperty("runtimeArgs", out var a) && a.ValueKind == JsonValueKind.Array ? a.EnumerateArray().Select(Scalar).ToList() : [];
         var type = runtime.Value.TryGetProperty("runtimeType", out var t) ? t.GetString() : null;
         var options = runtime.Value.TryGetProperty("options", out var o) && o.ValueKind == JsonValueKind.Object ? o : default;
-        string? Option(string name) => options.ValueKind == JsonValueKind.Object
-            && options.EnumerateObject().FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Value is { ValueKind: JsonValueKind.String } value
-            ? value.GetString() : null;
+        JsonElement Value(string name) => options.ValueKind == JsonValueKind.Object
+            ? options.EnumerateObject().FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Value : default;
+        string? Option(string name) => Value(name) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
+        byte[] Body(JsonElement value) => value.ValueKind == JsonValueKind.Undefined ? []
+            : value.ValueKind == JsonValueKind.String && value.TryGetBytesFromBase64(out var bytes) ? bytes
+            : throw new ConfigurationException($"invalid runtime {runtime.Name}: options.ConfigBody must be base64");
         if (string.IsNullOrEmpty(path) == string.IsNullOrEmpty(type))
         {
             throw new ConfigurationException(string.IsNullOrEmpty(path)
@@ -334,7 +337,11 @@ internal sealed class DaemonSettings
             ConfigPath = Option("ConfigPath"),
             TypeUrl = Option("TypeUrl"),
             BinaryName = Option("BinaryName"),
-            SystemdCgroup = options.ValueKind == JsonValueKind.Object && options.TryGetProperty("SystemdCgroup", out var systemd) && systemd.ValueKind == JsonValueKind.True,
+            ConfigBody = Body(Value("ConfigBody")),
+            Root = Option("Root"),
+            SystemdCgroup = Value("SystemdCgroup").ValueKind == JsonValueKind.True,
+            NoPivotRoot = Value("NoPivotRoot").ValueKind == JsonValueKind.True,
+            NoNewKeyring = Value("NoNewKeyring").ValueKind == JsonValueKind.True,
         };
     }
 
@@ -453,5 +460,13 @@ internal sealed record RuntimeSetting(string Path, IReadOnlyList<string> Argumen
 
     public string? BinaryName { get; init; }
 
+    public byte[] ConfigBody { get; init; } = [];
+
+    public string? Root { get; init; }
+
     public bool SystemdCgroup { get; init; }
+
+    public bool NoPivotRoot { get; init; }
+
+    public bool NoNewKeyring { get; init; }
 }

@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.IO.Pipelines;
 using Cais.Build.Solving;
 using Cais.Engine.Containers;
@@ -8,6 +7,7 @@ using Cais.Images;
 using Cais.Linux;
 using Cais.Linux.Io;
 using Cais.Networking;
+using Cais.Oci;
 using Cais.Oci.Runtime;
 using Containerd.Runc.V1;
 using Containerd.Task.V2;

@@ -1,4 +1,3 @@
-using Cais.Oci;
 using Cais.Engine.Io;
 using Cais.Engine.Logs;
 using Cais.Engine.Shims;
@@ -8,12 +7,10 @@ using Cais.Images;
 using Cais.Linux;
 using Cais.Linux.Status;
 using Cais.Networking;
+using Cais.Oci;
 using Cais.Oci.Runtime;
 using Cais.Ttrpc;
-using Containerd.Runc.V1;
 using Containerd.Task.V2;
-using Google.Protobuf;
-using Google.Protobuf.WellKnownTypes;
 
 namespace Cais.Engine.Containers;
 
@@ -124,11 +121,12 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         }
         catch (Exception e)
         {
+            var cause = taking is { IsCompletedSuccessfully: true } ? await taking.Result.Explain(e).ConfigureAwait(false) : e;
             await Undo(container, taking, connecting, created).ConfigureAwait(false);
             streams?.Dispose();
             log?.Dispose();
             container.Output.Complete();
-            var (exitCode, error) = StartErrors.Explain(e);
+            var (exitCode, error) = StartErrors.Explain(cause);
             services.Containers.Update(container, container.Status with
             {
                 Phase = container.Status.Phase == Phase.Created ? Phase.Created : Phase.Exited,
@@ -219,50 +217,8 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         mount.Options.Add("workdir=" + rootfs.WorkDir);
         mount.Options.Add(ids?.Map.ToMountOptions() ?? []);
         request.Rootfs.Add(mount);
-        request.Options = OptionsOf(record, runtime);
+        request.Options = ShimOptions.Of(record.Runtime, runtime, services.Options);
         return request;
-    }
-
-    /// <summary>What the shim is told of the runtime; null where it needs nothing.</summary>
-    private Any? OptionsOf(ContainerRecord record, ResolvedRuntime runtime)
-    {
-        var choice = runtime.Choice;
-        if (runtime.Shim is not null && choice.Type is not (null or "io.containerd.runc.v2"))
-        {
-            var own = new Runtimeoptions.V1.Options { TypeUrl = choice.TypeUrl ?? "", ConfigPath = choice.ConfigPath ?? "" };
-            return own.Equals(new Runtimeoptions.V1.Options()) ? null : new Any { TypeUrl = Runtimeoptions.V1.Options.Descriptor.FullName, Value = own.ToByteString() };
-        }
-
-        var options = new Options
-        {
-            BinaryName = runtime.Shim is not null ? choice.BinaryName ?? "" : runtime.Program is { } program ? WithArguments(record.Runtime, program, choice) : "",
-            Root = Path.Combine(services.Options.RunDirectory, "runtimes", record.Runtime.Replace('/', '_')),
-            SystemdCgroup = choice.SystemdCgroup,
-        };
-        return new Any { TypeUrl = Options.Descriptor.FullName, Value = options.ToByteString() };
-    }
-
-    /// <summary>A runtime's own arguments come before the shim's: a script puts them there, as dockerd's does.</summary>
-    private string WithArguments(string name, string program, RuntimeChoice choice)
-    {
-        if (choice.Arguments.Count == 0)
-        {
-            return program;
-        }
-
-        static string Quote(string word) => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
-        var path = Path.Combine(services.Options.RunDirectory, "runtimes", name.Replace('/', '_') + ".sh");
-        var script = $"#!/bin/sh\nexec {Quote(program)} {string.Join(' ', choice.Arguments.Select(Quote))} \"$@\"\n";
-        if (!File.Exists(path) || File.ReadAllText(path) != script)
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            var partial = $"{path}.{RandomId.New()[..8]}";
-            File.WriteAllText(partial, script);
-            Linux.Status.PathAttributes.ChangeMode(partial, 0b111_101_101);
-            File.Move(partial, path, overwrite: true);
-        }
-
-        return path;
     }
 
     /// <summary>Once in the engine's life: a power failure may have taken unpacked layers, which are then unpacked again.</summary>

@@ -101,7 +101,7 @@ internal sealed class ForeignShims(EventLoop loop, ShimEvents events, Descriptor
 
             using (child)
             {
-                descriptors?.ApplyTo(child.Pid);
+                descriptors?.TryApplyTo(child.Pid);
                 var reading = Read(output);
                 var status = await child.WaitAsync(loop).WaitAsync(limit).ConfigureAwait(false);
                 var said = await reading.WaitAsync(limit).ConfigureAwait(false);

@@ -61,7 +61,7 @@ internal sealed class ShimLauncher : IDisposable
 
                 Forget(shim);
             }
-            catch (Exception e) when (e is IOException or TtrpcException)
+            catch (Exception e) when (e is IOException or TtrpcException or EngineException)
             {
                 _log.Warn("the spare shim could not be used", ("error", e.Message));
             }
@@ -165,6 +165,7 @@ internal sealed class ShimLauncher : IDisposable
     private async Task<Shim> Start()
     {
         var socket = Path.Combine(_directory, RandomId.New()[..20] + ".sock");
+        Task<ExitStatus> exit;
         using (var listener = UnixSocket.Listen(socket))
         {
             var child = ChildProcess.Start(new ChildCommand
@@ -176,16 +177,25 @@ internal sealed class ShimLauncher : IDisposable
                 Descriptors = [null, null, null, listener],
                 NewSession = true,
             });
-            _ = Reap(child);
+            exit = Reap(child);
 
-            // It has no container yet: in time for those that it will have.
-            _limit?.ApplyTo(child.Pid);
+            // It has no container yet: in time for those that it will have. Of one that has ended already the next lines tell.
+            _limit?.TryApplyTo(child.Pid);
         }
 
-        return new Shim(socket, await TtrpcClient.ConnectAsync(_loop, socket).ConfigureAwait(false));
+        try
+        {
+            return new Shim(socket, await TtrpcClient.ConnectAsync(_loop, socket).ConfigureAwait(false), exit: exit);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ECONNREFUSED)
+        {
+            // The one that had the listening socket is gone.
+            File.Delete(socket);
+            throw Shim.Died(await exit.ConfigureAwait(false), e);
+        }
     }
 
-    private async Task Reap(ChildProcess child)
+    private async Task<ExitStatus> Reap(ChildProcess child)
     {
         using (child)
         {
@@ -194,6 +204,8 @@ internal sealed class ShimLauncher : IDisposable
             {
                 _log.Warn("a shim ended unexpectedly", ("pid", child.Pid), ("status", status.ShellCode));
             }
+
+            return status;
         }
     }
 }

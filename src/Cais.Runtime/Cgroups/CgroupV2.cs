@@ -36,7 +36,7 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
             if (available != enabled)
             {
                 var wanted = "+" + available.Replace(" ", " +", StringComparison.Ordinal);
-                if (available.Length > 0 && !TryWrite(directory, "cgroup.subtree_control", wanted))
+                if (available.Length > 0 && !TryWrite(directory, "cgroup.subtree_control", wanted) && !HoldsProcesses(directory))
                 {
                     foreach (var controller in available.Split(' '))
                     {
@@ -48,6 +48,13 @@ internal sealed class CgroupV2(CgroupHierarchy hierarchy, string path) : Contain
             directory = $"{directory}/{rest[i]}";
         }
     }
+
+    /// <summary>
+    /// Then it can hand down those controllers only that work on threads, and with them nobody could enter the cgroups below: better none. The top
+    /// of the hierarchy, which may have both, has no type.
+    /// </summary>
+    private static bool HoldsProcesses(string directory) =>
+        Files.Exists($"{directory}/cgroup.type") && TryRead(directory, "cgroup.procs") is { Length: > 0 };
 
     public override void Delegate(uint uid) => CgroupDelegation.Give(path, uid, CgroupDelegation.KernelList);
 

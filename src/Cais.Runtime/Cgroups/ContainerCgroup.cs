@@ -95,7 +95,10 @@ internal abstract class ContainerCgroup
     private static string Directory(CgroupHierarchy hierarchy, string? cgroupsPath, string id)
     {
         var relative = string.IsNullOrEmpty(cgroupsPath) ? id : cgroupsPath;
-        var path = relative.StartsWith('/') ? relative : $"{hierarchy.OwnPath.TrimEnd('/')}/{relative}";
+
+        // On v2 beside this process's own cgroup, not below it: one that has processes cannot hand down its controllers.
+        var own = hierarchy.IsUnified ? Path.GetDirectoryName(hierarchy.OwnPath) ?? "" : hierarchy.OwnPath;
+        var path = relative.StartsWith('/') ? relative : $"{own.TrimEnd('/')}/{relative}";
         return hierarchy.MountPoint + PlanContext.Clean(path);
     }
 

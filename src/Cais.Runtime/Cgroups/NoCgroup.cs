@@ -5,8 +5,8 @@ using Cais.Runtime.Compile;
 namespace Cais.Runtime.Cgroups;
 
 /// <summary>
-/// A container without a cgroup of its own: an ordinary user's, where nobody gave that user one, or what is left of one whose creator died
-/// before it had any. Its processes stay where their parent is; only its first process is known.
+/// A container without a cgroup of its own: one that asked for none, an ordinary user's, where nobody gave that user one, or what is left of one
+/// whose creator died before it had any. Its processes stay where their parent is; only its first process is known.
 /// </summary>
 internal sealed class NoCgroup(bool unified) : ContainerCgroup
 {
@@ -56,5 +56,5 @@ internal sealed class NoCgroup(bool unified) : ContainerCgroup
     }
 
     private static RuntimeException None(string what) =>
-        new(RuntimeError.WrongState, $"the container has no cgroup (its user could not make one): cannot {what}");
+        new(RuntimeError.WrongState, $"the container has no cgroup (it asked for none, or its user could not make one): cannot {what}");
 }

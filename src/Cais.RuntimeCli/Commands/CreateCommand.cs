@@ -86,7 +86,8 @@ internal static class CreateCommand
         PreserveFds = options.Number("preserve-fds", 0) + ListenFds(),
         NoPivot = options.Has("no-pivot"),
         NoNewKeyring = options.Has("no-new-keyring"),
-        SystemdCgroup = invocation.SystemdCgroup,
+        SystemdCgroup = invocation.CgroupManager == CgroupManager.Systemd,
+        WithoutCgroup = invocation.CgroupManager == CgroupManager.Disabled,
     };
 
     /// <summary>Sockets of systemd's activation come along by themselves.</summary>

@@ -9,7 +9,9 @@ internal static class Information
 {
     public static int Version()
     {
-        Output.Line($"{CommandLine.Program} version {typeof(Information).Assembly.GetName().Version?.ToString(3)}\nspec: {Spec.NewestVersion}");
+        // Engines look for these three words. As runc's packages do, a release stands for the commit that it was built from.
+        var version = typeof(Information).Assembly.GetName().Version?.ToString(3);
+        Output.Line($"{CommandLine.Program} version {version}\ncommit: v{version}\nspec: {Spec.NewestVersion}");
         return 0;
     }
 

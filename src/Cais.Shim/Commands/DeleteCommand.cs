@@ -56,6 +56,11 @@ internal static class DeleteCommand
     private static async Task CleanUpAsync(EventLoop loop, TaskRecord record, string bundle)
     {
         Subreaper.Become();
+        if (record.Binary.Length > 0)
+        {
+            await Background.Run(() => LeftoverCommands.Await(bundle, record.Id));
+        }
+
         using ITaskRuntime runtime = record.Binary.Length == 0
             ? new InProcessRuntime(record.Root, record.Id, bundle, record.SystemdCgroup)
             : new CommandRuntime(loop, record.Choice, record.Id, bundle);

@@ -8,7 +8,6 @@ using Cais.Shim.Commands;
 using Cais.Shim.Events;
 using Cais.Shim.Runtimes;
 using Cais.Shim.Streams;
-using Containerd.Events;
 using Containerd.Task.V2;
 using Google.Protobuf.WellKnownTypes;
 
@@ -21,6 +20,7 @@ internal sealed record TaskHost(EventLoop Loop, OrphanReaper Reaper, EventPublis
 internal sealed class ContainerTask : IDisposable
 {
     private readonly TaskHost _host;
+    private readonly TaskEvents _events;
     private readonly ITaskRuntime _runtime;
     private readonly Dictionary<string, TaskProcess> _execs = [];
     private readonly Spec _spec;
@@ -40,6 +40,7 @@ internal sealed class ContainerTask : IDisposable
         _spec = spec;
         Id = request.Id;
         Bundle = request.Bundle;
+        _events = new TaskEvents(host.Events, Id);
         _init = new TaskProcess("", new StreamPaths(request.Stdin, request.Stdout, request.Stderr, request.Terminal));
     }
 
@@ -153,7 +154,7 @@ internal sealed class ContainerTask : IDisposable
             throw TaskErrors.Exists($"process {request.ExecId} in container {Id}");
         }
 
-        Publish("/tasks/exec-added", "containerd.events.TaskExecAdded", new TaskExecAdded { ContainerId = Id, ExecId = request.ExecId });
+        _events.ExecAdded(request.ExecId);
     }
 
     public async Task KillAsync(string execId, int signal, bool all)
@@ -182,14 +183,14 @@ internal sealed class ContainerTask : IDisposable
     {
         await TaskErrors.Explain("pause", _runtime.PauseAsync);
         IsPaused = true;
-        Publish("/tasks/paused", "containerd.events.TaskPaused", new TaskPaused { ContainerId = Id });
+        _events.Paused();
     }
 
     public async Task ResumeAsync()
     {
         await TaskErrors.Explain("resume", _runtime.ResumeAsync);
         IsPaused = false;
-        Publish("/tasks/resumed", "containerd.events.TaskResumed", new TaskResumed { ContainerId = Id });
+        _events.Resumed();
     }
 
     public Task UpdateAsync(ReadOnlyMemory<byte> resources) => TaskErrors.Explain("update", () => _runtime.UpdateAsync(resources));
@@ -202,7 +203,7 @@ internal sealed class ContainerTask : IDisposable
     public async Task CheckpointAsync(TaskCheckpoint checkpoint)
     {
         await TaskErrors.Explain("checkpoint", () => _runtime.CheckpointAsync(checkpoint));
-        Publish("/tasks/checkpointed", "containerd.events.TaskCheckpointed", new TaskCheckpointed { ContainerId = Id, Checkpoint = checkpoint.ImagePath });
+        _events.Checkpointed(checkpoint.ImagePath);
     }
 
     /// <summary>Use of resources, also of a container that has ended: its cgroup stays until it is deleted, and systemd's was read at the end.</summary>
@@ -239,13 +240,7 @@ internal sealed class ContainerTask : IDisposable
             var exit = await process.Exited;
             await TaskErrors.Explain("delete", () => _runtime.DeleteAsync(force: true));
             await CleanUpAsync();
-            Publish("/tasks/delete", "containerd.events.TaskDelete", new TaskDelete
-            {
-                ContainerId = Id,
-                Pid = (uint)process.Pid,
-                ExitStatus = exit.Status,
-                ExitedAt = exit.At.ToTimestamp(),
-            });
+            _events.Deleted(process.Pid, exit);
             return (process.Pid, exit);
         }
         finally
@@ -289,29 +284,15 @@ internal sealed class ContainerTask : IDisposable
         (record with { Pid = started.Pid }).Save(Bundle);
         _cgroup = ProcessCgroup.Of(started.Pid);
         _oom = _cgroup is null ? null : OomMonitor.Start(_host.Loop, _cgroup, OnOom);
-        Publish("/tasks/create", "containerd.events.TaskCreate", Created(request, started.Pid));
+        _events.Created(request, started.Pid);
         Watch(_init);
-    }
-
-    private static TaskCreate Created(CreateTaskRequest request, int pid)
-    {
-        var created = new TaskCreate
-        {
-            ContainerId = request.Id,
-            Bundle = request.Bundle,
-            Io = new TaskIO { Stdin = request.Stdin, Stdout = request.Stdout, Stderr = request.Stderr, Terminal = request.Terminal },
-            Checkpoint = request.Checkpoint,
-            Pid = (uint)pid,
-        };
-        created.Rootfs.AddRange(request.Rootfs);
-        return created;
     }
 
     private async Task StartInitAsync()
     {
         await TaskErrors.Explain("start", _runtime.StartAsync);
         _init.Status = ProcessStatus.Running;
-        Publish("/tasks/start", "containerd.events.TaskStart", new TaskStart { ContainerId = Id, Pid = (uint)_init.Pid });
+        _events.Started(_init.Pid);
         if (_oomBeforeStart)
         {
             OnOom();
@@ -348,12 +329,7 @@ internal sealed class ContainerTask : IDisposable
 
         process.Status = ProcessStatus.Running;
         process.Definition = default;
-        Publish("/tasks/exec-started", "containerd.events.TaskExecStarted", new TaskExecStarted
-        {
-            ContainerId = Id,
-            ExecId = process.ExecId,
-            Pid = (uint)process.Pid,
-        });
+        _events.ExecStarted(process.ExecId, process.Pid);
     }
 
     private Task<ProcessStreams> OpenStreamsAsync(StreamPaths paths, uint? owner) =>
@@ -381,14 +357,7 @@ internal sealed class ContainerTask : IDisposable
         }
 
         process.SetExit(new ProcessExit((uint)status.ShellCode, DateTime.UtcNow));
-        Publish("/tasks/exit", "containerd.events.TaskExit", new TaskExit
-        {
-            ContainerId = Id,
-            Id = isInit ? Id : process.ExecId,
-            Pid = (uint)process.Pid,
-            ExitStatus = (uint)status.ShellCode,
-            ExitedAt = process.Exit!.At.ToTimestamp(),
-        });
+        _events.Exited(process.ExecId, process.Pid, process.Exit!);
         if (isInit)
         {
             IsPaused = false;
@@ -430,7 +399,7 @@ internal sealed class ContainerTask : IDisposable
             return;
         }
 
-        Publish("/tasks/oom", "containerd.events.TaskOOM", new TaskOOM { ContainerId = Id });
+        _events.OutOfMemory();
     }
 
     /// <summary>The user's id as the host numbers it; null for an id that is not mapped.</summary>
@@ -445,8 +414,6 @@ internal sealed class ContainerTask : IDisposable
         return mappings.FirstOrDefault(m => uid >= m.ContainerId && uid - m.ContainerId < m.Size) is { } mapping
             ? mapping.HostId + (uid - mapping.ContainerId) : null;
     }
-
-    private void Publish(string topic, string type, Google.Protobuf.IMessage message) => _host.Events.Publish(topic, type, message);
 
     /// <summary>Undoes a creation that failed.</summary>
     private async Task AbandonAsync()

@@ -11,6 +11,7 @@ using Cais.Daemon.Http;
 using Cais.Daemon.Tests.Swagger;
 using Cais.Engine;
 using Cais.Engine.Logging;
+using Cais.Testing;
 
 namespace Cais.Daemon.Tests.Api;
 
@@ -165,7 +166,7 @@ public sealed class TestDaemon : IAsyncLifetime
     private HttpClient NewClient() => new(new CheckingHandler(_swagger, new SocketsHttpHandler { ConnectCallback = async (_, _) => new NetworkStream(await Connect(), true) }))
     {
         BaseAddress = new Uri("http://docker"),
-        Timeout = TimeSpan.FromSeconds(60),
+        Timeout = Eventually.Patience(60),
     };
 
     private async Task Start()

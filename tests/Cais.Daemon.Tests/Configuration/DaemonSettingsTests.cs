@@ -31,6 +31,21 @@ public sealed class DaemonSettingsTests
         Assert.Equal(2, Assert.Single(options.Engine.DefaultUlimits).Hard);
     }
 
+    [Fact]
+    public void Options_of_a_runtime_reach_the_engine()
+    {
+        var runtimes = DaemonOptions.From(Load([], """
+            {"runtimes":{"runsc":{"runtimeType":"io.containerd.runsc.v1","options":{"TypeUrl":"io.containerd.runsc.v1.options","ConfigPath":"/etc/runsc.toml","ConfigBody":"YT0x"}},
+             "mine":{"runtimeType":"io.containerd.runc.v2","options":{"BinaryName":"/bin/mine","Root":"/run/mine","SystemdCgroup":true,"NoPivotRoot":true,"noNewKeyring":true}}}}
+            """)).Engine.Runtimes;
+        var runsc = runtimes["runsc"];
+        Assert.Equal(("io.containerd.runsc.v1", "io.containerd.runsc.v1.options", "/etc/runsc.toml"), (runsc.Type, runsc.TypeUrl, runsc.ConfigPath));
+        Assert.Equal("a=1"u8.ToArray(), runsc.ConfigBody.ToArray());
+        var mine = runtimes["mine"];
+        Assert.Equal(("/bin/mine", "/run/mine", true, true, true), (mine.BinaryName, mine.Root, mine.SystemdCgroup, mine.NoPivotRoot, mine.NoNewKeyring));
+        Assert.Contains("base64", Assert.Throws<ConfigurationException>(() => Load([], """{"runtimes":{"x":{"runtimeType":"a.b.c","options":{"ConfigBody":"?"}}}}""")).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--debug", """{"debug":false}""", "the following directives are specified both as a flag and in the configuration file: debug: (from flag: true, from file: false)")]
     [InlineData("-Hunix:///a", """{"hosts":["unix:///b"]}""", "the following directives are specified both as a flag and in the configuration file: host: (from flag: [unix:///a], from file: [unix:///b])")]

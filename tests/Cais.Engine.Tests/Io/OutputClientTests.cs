@@ -1,12 +1,13 @@
 using System.IO.Pipelines;
 using System.Text;
 using Cais.Engine.Io;
+using Cais.Testing;
 
 namespace Cais.Engine.Tests.Io;
 
 public sealed class OutputClientTests
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Deadline = Eventually.Deadline;
     private readonly OutputHub _hub = new();
 
     [Fact]

@@ -58,6 +58,7 @@ public sealed class CgroupV2Tests : IDisposable
     }
 
     [Fact]
+    [Sentence("config-linux.md", "hugepage-size")]
     public void Huge_pages_are_limited_by_reservation_and_by_use()
     {
         Cgroup("hugetlb.2MB.max", "hugetlb.2MB.rsvd.max", "hugetlb.1GB.max").Apply(

@@ -131,6 +131,38 @@ public sealed class CompatibilityTests : IDisposable
         Assert.All(File.Exists(log) ? File.ReadAllLines(log) : [], line => JsonDocument.Parse(line).RootElement.GetProperty("level"));
     }
 
+    /// <summary>As conmon, podman and buildah write them: the id comes last, behind whatever the container's kind adds.</summary>
+    [Fact]
+    public void Conmons_whole_command_lines_work()
+    {
+        Write(_bundle.Spec("sleep", "1000"));
+        string[] global = ["--log-format=json", "--log", Path.Combine(_bundle.Directory, "oci-log"), "--cgroup-manager=cgroupfs"];
+        var pidFile = Path.Combine(_bundle.Directory, "pidfile");
+        Assert.Equal(0, Run([.. global, "create", "--bundle", _bundle.Directory, "--pid-file", pidFile, "--no-pivot", "--no-new-keyring", "--preserve-fds", "0", _bundle.Id]).Code);
+        Assert.Equal(State("pid"), File.ReadAllText(pidFile));
+        Assert.Equal(0, Run([.. global, "start", _bundle.Id]).Code);
+        var process = Path.Combine(_bundle.Directory, "exec-process-1");
+        File.WriteAllBytes(process, JsonSerializer.SerializeToUtf8Bytes(TestSpec.Process("sleep", "1000"), SpecJson.Default.Process));
+        var execPid = Path.Combine(_bundle.Directory, "exec_pid");
+        Assert.Equal(0, Run([.. global, "exec", "--pid-file", execPid, "--process", process, "--detach", "--preserve-fds", "0", _bundle.Id]).Code);
+        Assert.True(Directory.Exists($"/proc/{File.ReadAllText(execPid)}"));
+        var resources = Path.Combine(_bundle.Directory, "resources");
+        File.WriteAllText(resources, """{ "pids": { "limit": 44 } }""");
+        Assert.Equal(0, Run([.. global, "update", $"--resources={resources}", _bundle.Id]).Code);
+        Assert.Equal(0, Run([.. global, "kill", "--all", _bundle.Id, "9"]).Code);
+        Assert.Equal(0, Run([.. global, "delete", "--force", _bundle.Id]).Code);
+    }
+
+    [Theory]
+    [InlineData("-v")]
+    [InlineData("-V")]
+    [InlineData("--version")]
+    public void The_version_has_the_three_lines_that_engines_read(string option)
+    {
+        var lines = Run(option).Output.TrimEnd().Split('\n');
+        Assert.Equal(["cais-runtime version", "commit:", "spec:"], lines.Take(3).Select(line => line[..line.LastIndexOf(' ')]));
+    }
+
     [Fact]
     public void List_and_ps_print_runcs_tables()
     {
@@ -164,7 +196,7 @@ public sealed class CompatibilityTests : IDisposable
             events.Kill();
         }
 
-        Assert.True(events.WaitForExit(30_000));
+        Assert.True(events.WaitForExit(Eventually.Patience(30)));
         Assert.True(code == 0 || events.ExitCode == code);
     }
 
@@ -239,6 +271,16 @@ public sealed class CompatibilityTests : IDisposable
         Assert.Equal(0, Run("delete", _bundle.Id).Code);
     }
 
+    /// <summary>As podman with <c>--cgroups=disabled</c>.</summary>
+    [Fact]
+    public void Without_a_cgroup_manager_the_container_stays_where_its_parent_is()
+    {
+        Write(_bundle.Spec("cat", "/proc/self/cgroup").With(linux => linux with { Resources = null, Namespaces = [.. linux.Namespaces!.Where(space => space.Type != "cgroup")] }));
+        Assert.Equal(File.ReadAllText("/proc/self/cgroup"), Run("--cgroup-manager", "disabled", "run", "-b", _bundle.Directory, _bundle.Id).Output);
+        Write(_bundle.Spec("true").With(linux => linux with { Resources = new LinuxResources { Pids = new PidsResources { Limit = 5 } } }));
+        Assert.Contains("no cgroup", Run("--cgroup-manager=disabled", "run", "-b", _bundle.Directory, _bundle.Id).Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Descriptors_are_preserved()
     {
@@ -246,7 +288,7 @@ public sealed class CompatibilityTests : IDisposable
         var output = Path.Combine(_bundle.Directory, "out");
         using var shell = System.Diagnostics.Process.Start(
             "/bin/bash", ["-c", $"echo from outside > {output}.in; exec {RuntimeProgram.Path} --root {_bundle.Runtime.StateRoot} run --preserve-fds 1 -b {_bundle.Directory} {_bundle.Id} 3< {output}.in > {output}"]);
-        Assert.True(shell.WaitForExit(60_000));
+        Assert.True(shell.WaitForExit(Eventually.Patience(60)));
         Assert.Equal("from outside\n", File.ReadAllText(output));
     }
 

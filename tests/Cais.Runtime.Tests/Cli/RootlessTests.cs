@@ -34,7 +34,7 @@ public sealed class RootlessTests : IDisposable
         using var process = System.Diagnostics.Process.Start(
             "/bin/sh",
             ["-c", $"exec setpriv --reuid={User} --regid={User} --clear-groups -- \"$0\" \"$@\" < /dev/null > {output} 2>&1", PublishedRuntime.Program, "--root", _state, .. args]);
-        Assert.True(process.WaitForExit(60_000), $"{string.Join(' ', args)} does not end");
+        Assert.True(process.WaitForExit(Eventually.Patience(60)), $"{string.Join(' ', args)} does not end");
         return (process.ExitCode, File.ReadAllText(output));
     }
 

@@ -1,5 +1,6 @@
 using Cais.Linux;
 using Cais.Oci.Runtime;
+using Cais.Runtime.Tests.Specification;
 using Cais.Runtime.Tests.Support;
 
 namespace Cais.Runtime.Tests.Containers;
@@ -19,6 +20,7 @@ public sealed class GrantableCapabilitiesTests : IDisposable
     }
 
     [Fact]
+    [Sentence("config.md", "capabilities-unknown")]
     public void A_capability_that_the_runtime_lacks_is_left_out_with_a_warning()
     {
         var own = OwnCapabilities.Permitted();

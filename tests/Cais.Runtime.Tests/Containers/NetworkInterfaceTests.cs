@@ -83,8 +83,23 @@ public sealed class NetworkInterfaceTests : IDisposable
         Assert.True(IsHere);
     }
 
+    [Theory]
+    [InlineData("lo")]
+    [InlineData("same0")]
+    [Sentence("config-linux.md", "netdevices-check")]
+    public void One_that_cannot_be_moved_keeps_all_where_they_are(string secondName)
+    {
+        var spec = _bundle.Spec("true").With(linux => linux with
+        {
+            NetDevices = new Dictionary<string, NetDevice> { [_name] = new NetDevice { Name = "same0" }, [_peer] = new NetDevice { Name = secondName } },
+        });
+        Assert.Contains($"an interface {secondName} exists already", Assert.Throws<RuntimeException>(() => _bundle.Create(spec)).Message, StringComparison.Ordinal);
+        Assert.True(IsHere);
+    }
+
     [Fact]
     [Sentence("config-linux.md", "netdevices-lifecycle")]
+    [Sentence("config-linux.md", "netdevices-not-back")]
     public void Nothing_brings_it_back_at_the_end()
     {
         Shell("true");
@@ -95,6 +110,7 @@ public sealed class NetworkInterfaceTests : IDisposable
     [InlineData("nonesuch9", null, "there is no interface nonesuch9")]
     [InlineData("lo", "a/b", "no name for an interface")]
     [InlineData("lo", "longer-than-15-bytes", "no name for an interface")]
+    [Sentence("config-linux.md", "netdevices-check")]
     public void What_cannot_be_moved_is_told(string name, string? newName, string message)
     {
         var spec = _bundle.Spec("true").With(linux => linux with { NetDevices = new Dictionary<string, NetDevice> { [name] = new NetDevice { Name = newName } } });

@@ -26,6 +26,7 @@ public sealed class ConfigurationTests
     [InlineData("1.0.2-dev")]
     [InlineData("1.3.0")]
     [InlineData("1.99.0+build")]
+    [InlineData("1.1")]
     [Sentence("config.md", "version")]
     public void Every_version_1_is_accepted(string version) => SpecCheck.Validate(Good with { OciVersion = version });
 
@@ -35,9 +36,16 @@ public sealed class ConfigurationTests
     [InlineData("0.2.0")]
     [InlineData("2.0.0")]
     [InlineData("1")]
+    [InlineData("1.")]
+    [InlineData("1.2.")]
+    [InlineData("1.two")]
     [Sentence("config.md", "version")]
     [Sentence("config.md", "invalid-values")]
     public void Other_versions_are_refused(string version) => Assert.Contains("ociVersion", Refusal(Good with { OciVersion = version }), StringComparison.Ordinal);
+
+    [Fact]
+    [Sentence("config.md", "root-required")]
+    public void A_root_is_required() => Assert.Equal("root.path is missing", Refusal(Good with { Root = null }));
 
     [Theory]
     [InlineData("")]
@@ -57,6 +65,7 @@ public sealed class ConfigurationTests
     [Theory]
     [InlineData(-1)]
     [InlineData(8)]
+    [Sentence("config.md", "invalid-values")]
     public void An_io_priority_is_within_its_range(int priority) =>
         Assert.Contains("ioPriority", Refusal(Good.With(process => process with { IoPriority = new IoPriority { Class = "IOPRIO_CLASS_BE", Priority = priority } })), StringComparison.Ordinal);
 
@@ -128,6 +137,7 @@ public sealed class ConfigurationTests
         Assert.Contains("cpu.burst", Refusal(Resources(new LinuxResources { Cpu = new CpuResources { Quota = 1000, Burst = 1001 } })), StringComparison.Ordinal);
 
     [Fact]
+    [Sentence("config.md", "invalid-values")]
     public void A_personality_has_no_flags() =>
         Assert.Contains("personality flag", Refusal(Linux(linux => linux with { Personality = new Personality { Domain = "LINUX", Flags = ["ADDR_NO_RANDOMIZE"] } })), StringComparison.Ordinal);
 
@@ -182,6 +192,7 @@ public sealed class ConfigurationTests
     [Theory]
     [InlineData("MPOL_NONE", null, "memory policy")]
     [InlineData("MPOL_BIND", "MPOL_F_NONE", "memory policy flag")]
+    [Sentence("config.md", "invalid-values")]
     public void Unknown_memory_policies_are_refused(string mode, string? flag, string message)
     {
         var spec = Linux(linux => linux with { MemoryPolicy = new MemoryPolicy { Mode = mode, Nodes = "0", Flags = flag is null ? null : [flag] } });

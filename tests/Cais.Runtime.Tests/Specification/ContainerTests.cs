@@ -106,11 +106,10 @@ public sealed class ContainerTests : IDisposable
     [Sentence("config-linux.md", "cgroup-unfit")]
     public void A_frozen_cgroup_is_refused()
     {
-        var freezer = CgroupLayout.Detect().Find("freezer");
-        Assert.SkipWhen(freezer is null, "needs the freezer of cgroup v1");
-        var directory = $"{freezer.MountPoint}/cais-rt-tests/{_bundle.Id}";
+        var layout = CgroupLayout.Detect();
+        var directory = $"{(layout.IsUnified ? layout.Hierarchies[0] : layout.Find("freezer")!).MountPoint}/cais-rt-tests/{_bundle.Id}";
         Directory.CreateDirectory(directory);
-        File.WriteAllText($"{directory}/freezer.state", "FROZEN");
+        File.WriteAllText($"{directory}/{(layout.IsUnified ? "cgroup.freeze" : "freezer.state")}", layout.IsUnified ? "1" : "FROZEN");
         Assert.Contains("is frozen", Assert.Throws<RuntimeException>(() => _bundle.Create(_bundle.Spec("true"))).Message, StringComparison.Ordinal);
     }
 
@@ -125,7 +124,8 @@ public sealed class ContainerTests : IDisposable
         path = string.Format(System.Globalization.CultureInfo.InvariantCulture, path, _bundle.Id);
         expected = string.Format(System.Globalization.CultureInfo.InvariantCulture, expected, _bundle.Id);
         var hierarchy = CgroupLayout.Detect().Find("pids") ?? CgroupLayout.Detect().Hierarchies[0];
-        var directory = expected.StartsWith('/') ? hierarchy.MountPoint + expected : $"{hierarchy.MountPoint}{hierarchy.OwnPath.TrimEnd('/')}/{expected}";
+        var own = hierarchy.IsUnified ? Path.GetDirectoryName(hierarchy.OwnPath) ?? "" : hierarchy.OwnPath;
+        var directory = expected.StartsWith('/') ? hierarchy.MountPoint + expected : $"{hierarchy.MountPoint}{own.TrimEnd('/')}/{expected}";
         for (var i = 0; i < 2; i++)
         {
             using var container = _bundle.Create(_bundle.Spec("sleep", "1000").With(linux => linux with { CgroupsPath = path }));
@@ -167,8 +167,8 @@ public sealed class ContainerTests : IDisposable
     [Sentence("runtime.md", "environment-created")]
     [Sentence("runtime.md", "program-not-run")]
     [Sentence("runtime.md", "create-new")]
+    [Sentence("runtime.md", "create-applied")]
     [Sentence("runtime.md", "create-args-later")]
-    [Sentence("runtime.md", "create-status")]
     public void Everything_is_there_after_create_but_the_program()
     {
         using var container = _bundle.Create(_bundle.Spec("sh", "-c", "touch /ran"));

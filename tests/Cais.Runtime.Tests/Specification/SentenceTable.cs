@@ -12,12 +12,12 @@ public sealed class SentenceTable
 {
     private static readonly string[] Pages = ["runtime.md", "runtime-linux.md", "config.md", "config-linux.md"];
 
-    private sealed record Demand(string Page, string Key, string Text);
+    private sealed record Demand(string Page, string Key, string Section, string Text);
 
     private static List<Demand> Demands => [.. File.ReadAllLines(Path.Combine(SourceTree.Root, "tests/Cais.Runtime.Tests/Specification/sentences.tsv"))
         .Where(line => line.Length > 0 && line[0] != '#')
         .Select(line => line.Split('\t'))
-        .Select(fields => new Demand(fields[0], fields[1], fields[2]))];
+        .Select(fields => new Demand(fields[0], fields[1], fields[2], fields[3]))];
 
     private static ILookup<(string, string), string> Tests => typeof(SentenceTable).Assembly.GetTypes()
         .SelectMany(type => type.GetMethods())
@@ -56,8 +56,10 @@ public sealed class SentenceTable
         var text = new StringBuilder("""
             # The runtime specification, demand by demand
 
-            Each "MUST" of the OCI runtime specification 1.3 that concerns a runtime on Linux, in our words, and the tests in `tests/Cais.Runtime.Tests` that
-            hold it. Not listed: what is about other platforms, about who writes a configuration, and about future versions of the specification.
+            Each sentence with "MUST" or "MUST NOT" of the OCI runtime specification 1.3 that concerns a runtime on Linux, in the order of its pages, by the
+            heading it stands under, in our words; and the tests in `tests/Cais.Runtime.Tests` that hold it. Sentences that say the same of several hooks are one row.
+            "Must" in small letters and REQUIRED are listed where a runtime can break them. Not listed: what is about other platforms, about who writes a
+            configuration where a runtime cannot tell, and about future versions of the specification.
 
             This page is written by a test from `Specification/sentences.tsv` and the `[Sentence]` attributes of the tests; do not edit it.
 
@@ -65,11 +67,13 @@ public sealed class SentenceTable
         var tests = Tests;
         foreach (var page in Pages)
         {
-            text.Append($"\n## {page}\n\n| demand | tests |\n|---|---|\n");
+            text.Append($"\n## {page}\n\n| section | demand | tests |\n|---|---|---|\n");
+            var section = "";
             foreach (var demand in Demands.Where(demand => demand.Page == page))
             {
                 var names = string.Join("<br>", tests[(demand.Page, demand.Key)].Select(name => $"`{name}`"));
-                text.Append($"| {demand.Text} | {names} |\n");
+                text.Append($"| {(demand.Section == section ? "" : demand.Section)} | {demand.Text} | {names} |\n");
+                section = demand.Section;
             }
         }
 

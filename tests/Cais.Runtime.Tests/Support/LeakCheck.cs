@@ -14,7 +14,7 @@ public sealed class LeakCheck : IDisposable
     public void Dispose()
     {
         var left = new List<string>();
-        foreach (var hierarchy in Directory.GetDirectories("/sys/fs/cgroup"))
+        foreach (var hierarchy in (string[])["/sys/fs/cgroup", .. Directory.GetDirectories("/sys/fs/cgroup")])
         {
             var parent = Path.Combine(hierarchy, "cais-rt-tests");
             if (Directory.Exists(parent))

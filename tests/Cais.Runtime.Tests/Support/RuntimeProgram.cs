@@ -1,3 +1,5 @@
+using Cais.Testing;
+
 namespace Cais.Runtime.Tests.Support;
 
 internal sealed record Ended(int Code, string Output, string Error);
@@ -18,7 +20,7 @@ internal static class RuntimeProgram
         {
             using var process = System.Diagnostics.Process.Start(
                 "/bin/sh", ["-c", $"exec \"$0\" \"$@\" < /dev/null > {output}.out 2> {output}.err", Path, .. args]);
-            Assert.True(process.WaitForExit(60_000), $"{string.Join(' ', args)} does not end");
+            Assert.True(process.WaitForExit(Eventually.Patience(60)), $"{string.Join(' ', args)} does not end");
             return new Ended(process.ExitCode, File.ReadAllText(output + ".out"), File.ReadAllText(output + ".err"));
         }
         finally
