@@ -39,8 +39,8 @@ size() { du -sb "$1" | cut -f1; }
 rest=$((213000000 - $(stat -c %s "$work/root.tar") - $(size "$work/second")))
 [ $rest -gt 1000000 ] || rest=30000000
 head -c $((rest * 74 / 100)) /dev/urandom | base64 -w 76 >"$work/third/opt/data"
-make_archive() { # name, compressor: an OCI layout in a tar, made with nothing but Debian's tools
-  local layout=$work/layout-$1 compress=$2 media=$3 blobs layers='' diffs=''
+make_archive() { # name, compressor, media type: an OCI layout that is a docker archive as well, in a tar, made with nothing but Debian's tools
+  local layout=$work/layout-$1 compress=$2 media=$3 blobs layers='' diffs='' files=''
   blobs=$layout/blobs/sha256
   mkdir -p "$blobs"
   for layer in root second third; do
@@ -49,6 +49,7 @@ make_archive() { # name, compressor: an OCI layout in a tar, made with nothing b
     $compress <"$work/layer.tar" >"$work/layer"
     local digest; digest=$(sha256sum <"$work/layer" | cut -d' ' -f1)
     layers+="${layers:+,}{\"mediaType\":\"$media\",\"digest\":\"sha256:$digest\",\"size\":$(stat -c %s "$work/layer")}"
+    files+="${files:+,}\"blobs/sha256/$digest\""
     mv "$work/layer" "$blobs/$digest"
   done
   rm "$work/layer.tar"
@@ -59,7 +60,9 @@ make_archive() { # name, compressor: an OCI layout in a tar, made with nothing b
   printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json",%s,"annotations":{"io.containerd.image.name":"docker.io/library/bench:%s","org.opencontainers.image.ref.name":"%s"}}]}' \
     "$(put "$work/json2")" "$1" "$1" >"$layout/index.json"
   printf '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
-  tar -C "$layout" -cf "$work/$1.tar" blobs index.json oci-layout
+  # As docker save writes it: an engine that does not know layouts reads this.
+  printf '[{"Config":"blobs/sha256/%s","RepoTags":["bench:%s"],"Layers":[%s]}]' "$(sha256sum <"$work/json" | cut -d' ' -f1)" "$1" "$files" >"$layout/manifest.json"
+  tar -C "$layout" -cf "$work/$1.tar" blobs index.json oci-layout manifest.json
 }
 make_archive plain cat application/vnd.oci.image.layer.v1.tar
 make_archive gzip "gzip -6" application/vnd.oci.image.layer.v1.tar+gzip
@@ -115,8 +118,8 @@ measure() { # pids (or empty: the command's own memory), clean-up, command... ->
 
 row() { printf '%-26s %14s %14s %14s %14s %8s\n' "$@"; }
 shown() { awk '{ if ($1 == "-") print "-"; else printf "%s s %s MB", $1, $2 }' <<<"$1"; }
-compare() { # what, then the four results; the ratio is against the best peer
-  local best; best=$(printf '%s\n' "$2" "$3" "$4" | awk '$1 != "-" { print $1 }' | sort -n | head -1)
+compare() { # what, then the four results; the ratio is against the better of the engines: skopeo copies and unpacks nothing
+  local best; best=$(printf '%s\n' "$2" "$3" | awk '$1 != "-" { print $1 }' | sort -n | head -1)
   row "$1" "$(shown "$2")" "$(shown "$3")" "$(shown "$4")" "$(shown "$5")" "$(awk -v b="$best" -v o="${5%% *}" 'BEGIN { printf "%.1fx", b / o }')"
 }
 own=$daemon

@@ -107,6 +107,7 @@ link_ms() { # socket, connect or disconnect
     if [ "$2" = connect ]; then
       api "$1" POST /networks/bench2/connect '{"Container":"client"}'
       api "$1" POST /networks/bench2/disconnect '{"Container":"client"}' >/dev/null
+      sleep 0.1 # what is put away behind the answer is not this call's
     else
       api "$1" POST /networks/bench2/connect '{"Container":"client"}' >/dev/null
       api "$1" POST /networks/bench2/disconnect '{"Container":"client"}'

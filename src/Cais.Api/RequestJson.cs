@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Cais.Api;
@@ -9,11 +10,24 @@ namespace Cais.Api;
 [JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Serialization, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(AuthConfig))]
 [JsonSerializable(typeof(ContainerCreateRequest))]
-[JsonSerializable(typeof(ContainerExecRequest))]
 [JsonSerializable(typeof(ContainerUpdateRequest))]
-[JsonSerializable(typeof(ExecStartRequest))]
 [JsonSerializable(typeof(NetworkConnectRequest))]
 [JsonSerializable(typeof(NetworkCreateRequest))]
 [JsonSerializable(typeof(NetworkDisconnectRequest))]
 [JsonSerializable(typeof(VolumeCreateRequest))]
-public sealed partial class RequestJson : JsonSerializerContext;
+public sealed partial class RequestJson : JsonSerializerContext
+{
+    /// <summary>Writes without first asking for the type's table, which is made by reflection and takes half a millisecond.</summary>
+    public static void Write(Utf8JsonWriter writer, ContainerCreateRequest value) => Default.ContainerCreateRequestSerializeHandler(writer, value);
+}
+
+/// <summary>As <see cref="RequestJson"/>, for an exec alone: the names of all that a container may be told would take longer to prepare than to send.</summary>
+[JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Serialization, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ContainerExecRequest))]
+[JsonSerializable(typeof(ExecStartRequest))]
+public sealed partial class ExecRequestJson : JsonSerializerContext
+{
+    public static void Write(Utf8JsonWriter writer, ContainerExecRequest value) => Default.ContainerExecRequestSerializeHandler(writer, value);
+
+    public static void Write(Utf8JsonWriter writer, ExecStartRequest value) => Default.ExecStartRequestSerializeHandler(writer, value);
+}

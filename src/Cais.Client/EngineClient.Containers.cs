@@ -65,7 +65,7 @@ public sealed partial class EngineClient
     public async Task<ContainerCreateResponse> CreateContainerAsync(
         ContainerCreateRequest container, string? name = null, string? platform = null, CancellationToken cancellationToken = default)
     {
-        var request = JsonRequest("POST", "/containers/create", container, RequestJson.Default.ContainerCreateRequest)
+        var request = JsonRequest("POST", "/containers/create", container, RequestJson.Write)
             .With("name", name)
             .With("platform", platform);
         using var document = await GetDocumentAsync(request, cancellationToken).ConfigureAwait(false);

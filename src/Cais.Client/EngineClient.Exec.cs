@@ -10,7 +10,7 @@ public sealed partial class EngineClient
     public async Task<string> CreateExecAsync(string container, ContainerExecRequest exec, CancellationToken cancellationToken = default)
     {
         var request = JsonRequest(
-            "POST", $"/containers/{EngineRequest.Escape(container)}/exec", exec, RequestJson.Default.ContainerExecRequest);
+            "POST", $"/containers/{EngineRequest.Escape(container)}/exec", exec, ExecRequestJson.Write);
         using var document = await GetDocumentAsync(request, cancellationToken).ConfigureAwait(false);
         return document.RootElement.GetProperty("Id").GetString() ?? throw new InvalidDataException("the daemon gave the exec no id");
     }
@@ -40,5 +40,5 @@ public sealed partial class EngineClient
         SendAsync(new EngineRequest("GET", $"/exec/{exec}/json"), ApiJson.Default.ExecInspectResponse, cancellationToken);
 
     private static EngineRequest ExecStart(string exec, ExecStartRequest start) =>
-        JsonRequest("POST", $"/exec/{exec}/start", start, RequestJson.Default.ExecStartRequest);
+        JsonRequest("POST", $"/exec/{exec}/start", start, ExecRequestJson.Write);
 }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Cais.Client.Http;
+using Cais.Oci;
 
 namespace Cais.Client;
 
@@ -128,25 +129,23 @@ public sealed partial class EngineClient(EngineClientOptions options) : IDisposa
     }
 
     /// <summary>JSON without the detour over metadata where the generator made a direct writer: a command's time counts in milliseconds.</summary>
-    internal static ReadOnlyMemory<byte> Json<T>(T value, JsonTypeInfo<T> type)
+    internal static ReadOnlyMemory<byte> Json<T>(T value, JsonTypeInfo<T> type) =>
+        Json(value, type.SerializeHandler ?? ((writer, body) => JsonSerializer.Serialize(writer, body, type)));
+
+    private static ReadOnlyMemory<byte> Json<T>(T value, Action<Utf8JsonWriter, T> write)
     {
         var buffer = new System.Buffers.ArrayBufferWriter<byte>(1024);
-        using var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true });
-        if (type.SerializeHandler is { } direct)
-        {
-            direct(writer, value);
-        }
-        else
-        {
-            JsonSerializer.Serialize(writer, value, type);
-        }
-
+        using var writer = new Utf8JsonWriter(buffer, PlainJson.Options with { SkipValidation = true });
+        write(writer, value);
         writer.Flush();
         return buffer.WrittenMemory;
     }
 
     private static EngineRequest JsonRequest<T>(string method, string path, T body, JsonTypeInfo<T> type) =>
         new(method, path) { Body = Json(body, type), ContentType = "application/json" };
+
+    private static EngineRequest JsonRequest<T>(string method, string path, T body, Action<Utf8JsonWriter, T> write) =>
+        new(method, path) { Body = Json(body, write), ContentType = "application/json" };
 
     private async Task<(ResponseHead Head, ResponseBody Body)> ExchangeAsync(EngineRequest request, CancellationToken cancellationToken)
     {

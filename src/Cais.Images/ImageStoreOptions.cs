@@ -80,6 +80,9 @@ public sealed record PushOptions
     /// <summary>Push this platform's manifest alone; null for all that the name points to and that is here.</summary>
     public Platform? Platform { get; init; }
 
+    /// <summary>Push this instead of what the name points to, and give it no tag: there it is known by its digest alone.</summary>
+    public Descriptor? ByDigest { get; init; }
+
     /// <summary>Send layers that were made here uncompressed, as they are stored.</summary>
     public bool AsStored { get; init; }
 

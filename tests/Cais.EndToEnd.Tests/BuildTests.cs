@@ -180,7 +180,17 @@ public sealed class BuildTests(EngineFixture fixture) : IClassFixture<EngineFixt
     public async Task The_targets_of_a_file_are_listed()
     {
         using var context = new BuildContext("# base has the tools\nFROM busybox AS base\nFROM base AS app\n");
-        Assert.Equal(["TARGET    DESCRIPTION", "base    has the tools", "app (default)"], (await Build("cais", "--call", "targets", context.Folder)).Lines);
+        Assert.Equal(["TARGET           DESCRIPTION", "base             has the tools", "app (default)"], (await Build("cais", "--call", "targets", context.Folder)).Lines);
+    }
+
+    [Fact]
+    public async Task What_can_be_given_to_a_build_is_listed()
+    {
+        using var context = new BuildContext(
+            "# VERSION is what is built\nARG VERSION=1\nFROM busybox AS base\nRUN --mount=type=secret,id=token,required=true true\n# app is all of it\nFROM base AS app\nRUN --mount=type=cache,target=/c true\nFROM base AS last\n");
+        Assert.Equal(
+            ["TARGET:         app", "DESCRIPTION:    is all of it", "BUILD ARG    VALUE    DESCRIPTION", "VERSION      2        is what is built", "CACHE", "/c", "SECRET    REQUIRED", "token     true"],
+            (await Build("cais", "--call", "outline", "--target", "app", "--build-arg", "VERSION=2", context.Folder)).Lines);
     }
 
     [Fact]

@@ -154,6 +154,36 @@ public sealed class BuildxTests(EngineFixture fixture) : IClassFixture<EngineFix
     }
 
     [Fact]
+    public async Task One_platform_is_an_index_where_it_is_asked_for()
+    {
+        _buildx.Write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+        await _buildx.Build("--build-arg", "BUILDKIT_MULTI_PLATFORM=1", "-t", "bx-index", "--metadata-file", _buildx["meta.json"]);
+        using var metadata = JsonDocument.Parse(await File.ReadAllTextAsync(_buildx["meta.json"], TestContext.Current.CancellationToken));
+        Assert.Contains("index", metadata.RootElement.GetProperty("containerimage.descriptor").GetProperty("mediaType").GetString()!, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_context_that_is_a_repository_keeps_its_git_directory_where_it_is_asked_for()
+    {
+        var folder = Directory.CreateDirectory(_buildx["repositories/one.git"]).FullName;
+        await File.WriteAllTextAsync(Path.Combine(folder, "Dockerfile"), "FROM busybox\nCOPY . /src\n", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(folder, ".dockerignore"), "*\n", TestContext.Current.CancellationToken);
+        foreach (var arguments in new[] { "init --quiet --initial-branch=main .", "add .", "-c user.name=t -c user.email=t@e commit --quiet -m one" })
+        {
+            (await Command.Run("git", ["-C", folder, .. arguments.Split(' ')])).Succeeded();
+        }
+
+        await using var server = await GitDaemon.Serve(_buildx["repositories"]);
+        foreach (var (argument, files) in new[] { ("0", ".dockerignore Dockerfile"), ("1", ".dockerignore .git Dockerfile") })
+        {
+            (await _buildx.Docker("buildx", "build", "-t", "bx-git", "--build-arg", $"BUILDKIT_CONTEXT_KEEP_GIT_DIR={argument}", $"{server.Address}/one.git#main")).Succeeded();
+
+            // An ignore file is for directories of the client's.
+            Assert.Equal(files, string.Join(' ', (await _buildx.Docker("run", "--rm", "bx-git", "ls", "-A", "/src")).Succeeded().Lines.Order(StringComparer.Ordinal)));
+        }
+    }
+
+    [Fact]
     public async Task Questions_about_a_Dockerfile_are_answered()
     {
         _buildx.Write("Dockerfile", "# VERSION is what to build\nARG VERSION=1\nFROM busybox as one\nFROM one AS two\nARG NAME\nRUN --mount=type=secret,id=key true\n");
@@ -262,6 +292,14 @@ public sealed class BuildxTests(EngineFixture fixture) : IClassFixture<EngineFix
         Assert.Contains("CACHED", again.Error, StringComparison.Ordinal);
         await _buildx.Build("-t", $"{registry.Address}/pushed:1", "--push");
         (await _buildx.Docker("pull", $"{registry.Address}/pushed:1")).Succeeded();
+
+        // What is to become part of an index is pushed without a name of its own.
+        (await _buildx.Docker("buildx", "create", "--name", "pushing", "--driver", "remote", $"unix://{fixture.Engine.Socket}")).Succeeded();
+        await _buildx.Build("--builder", "pushing", "--output", $"type=image,name={registry.Address}/part,push-by-digest=true,name-canonical=true,push=true", "--metadata-file", _buildx["meta.json"]);
+        using var metadata = JsonDocument.Parse(await File.ReadAllTextAsync(_buildx["meta.json"], TestContext.Current.CancellationToken));
+        var digest = metadata.RootElement.GetProperty("containerimage.digest").GetString();
+        (await _buildx.Docker("buildx", "imagetools", "create", "-t", $"{registry.Address}/whole:1", $"{registry.Address}/part@{digest}")).Succeeded();
+        Assert.DoesNotContain($"{registry.Address}/part", (await _buildx.Docker("images", "--format", "{{.Repository}}")).Succeeded().Output, StringComparison.Ordinal);
     }
 
     [Fact]

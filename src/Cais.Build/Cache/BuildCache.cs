@@ -225,17 +225,16 @@ public sealed class BuildCache
         var usage = Usage();
         var total = usage.Sum(u => u.Size);
         var before = _time.GetUtcNow() - (options.Spare ?? TimeSpan.Zero);
+        var keep = options.Target(total, options.MinFree > 0 ? new DriveInfo(Root).AvailableFreeSpace : 0);
         var removed = new List<CacheUsage>();
         foreach (var record in usage)
         {
-            if (options.Keep > 0 && total <= options.Keep)
+            if (keep > 0 && total <= keep)
             {
                 break;
             }
 
-            var isMeant = (options.Id is null || record.Id.StartsWith(options.Id, StringComparison.Ordinal))
-                && (options.Description is null || record.Description.Contains(options.Description, StringComparison.Ordinal))
-                && (options.Type is null || record.Type == options.Type)
+            var isMeant = (options.Filter is null || options.Filter.Matches(record))
                 && (options.All || !record.IsShared)
                 && (options.Spare is null || record.LastUsed <= before);
             if (isMeant && (record.Type == CacheUsage.CacheMount ? RemoveMount(record.Id) : RemoveLayer(record.Id)))

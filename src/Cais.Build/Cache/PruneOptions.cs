@@ -3,8 +3,14 @@ namespace Cais.Build.Cache;
 /// <summary>What to remove of the cache.</summary>
 public sealed record PruneOptions
 {
-    /// <summary>Bytes that may stay; 0 removes everything that is removable.</summary>
+    /// <summary>Bytes that may stay. Without any of the three bounds everything goes that is removable.</summary>
     public long Keep { get; init; }
+
+    /// <summary>Bytes that stay in any case.</summary>
+    public long Reserved { get; init; }
+
+    /// <summary>Bytes of the disk that are to be free. With nothing but this, no more goes than is needed for it.</summary>
+    public long MinFree { get; init; }
 
     /// <summary>Spares what was used within that time.</summary>
     public TimeSpan? Spare { get; init; }
@@ -12,14 +18,21 @@ public sealed record PruneOptions
     /// <summary>Also what images share with the cache: they keep it, so nothing is gained but a tidy list.</summary>
     public bool All { get; init; }
 
-    /// <summary>Only records whose ID begins so.</summary>
-    public string? Id { get; init; }
+    /// <summary>Only these records; null for all.</summary>
+    public CacheFilter? Filter { get; init; }
 
-    /// <summary>Only records with that in their description.</summary>
-    public string? Description { get; init; }
+    /// <summary>The bytes that stay of <paramref name="total"/>; 0 for none.</summary>
+    internal long Target(long total, long free)
+    {
+        if (Keep == 0 && Reserved == 0 && MinFree == 0)
+        {
+            return 0;
+        }
 
-    /// <summary>Only records of that kind.</summary>
-    public string? Type { get; init; }
+        var target = Keep > 0 ? Keep : MinFree > 0 ? total : 0;
+        target = MinFree > free ? Math.Min(target, total - (MinFree - free)) : target;
+        return Math.Max(1, Math.Max(target, Reserved));
+    }
 }
 
 /// <summary>Bounds of the cache, in bytes; see BuildKit's garbage collection policy, whose names and meaning these have.</summary>

@@ -8,7 +8,7 @@ using FileStatus = Cais.Linux.FileSystem.FileStatus;
 namespace Cais.Build.Files;
 
 /// <summary>
-/// What decides whether a copy must be made again: names, kinds, permissions, owners, link targets, capabilities and contents of the files it takes. Times
+/// What decides whether a copy must be made again: names, kinds, permissions, owners, link targets, extended attributes and contents of the files it takes. Times
 /// do not count: a fresh checkout is the same context (BuildKit's rules).
 /// </summary>
 internal sealed class ContentChecksum(SourceSelection selection, bool ignoreOwners, CancellationToken cancellation)
@@ -31,6 +31,7 @@ internal sealed class ContentChecksum(SourceSelection selection, bool ignoreOwne
                 {
                     AddStatus(hash, status, null);
                     using var directory = selection.Root.Find(match, FileAt.ReadOnly | FileAt.DirectoryOnly) ?? throw new SourceNotFoundException($"\"/{match}\": not found");
+                    AddAttributes(hash, directory, match);
                     AddContents(hash, directory, match, "", 0);
                 }
                 else if (status.Kind == FileKind.SymbolicLink)
@@ -85,6 +86,11 @@ internal sealed class ContentChecksum(SourceSelection selection, bool ignoreOwne
             if (status.Kind == FileKind.Directory)
             {
                 using var below = Open(directory, name, FileAt.ReadOnly | FileAt.DirectoryOnly, child);
+                if (!leftOut)
+                {
+                    AddAttributes(hash, below, child);
+                }
+
                 AddContents(hash, below, child, childRelative, depth + 1);
             }
             else if (status.Kind == FileKind.Regular)
@@ -106,6 +112,16 @@ internal sealed class ContentChecksum(SourceSelection selection, bool ignoreOwne
         if (status.Kind is FileKind.CharacterDevice or FileKind.BlockDevice)
         {
             hash.Add(status.DeviceMajor).Add(status.DeviceMinor);
+        }
+    }
+
+    private static void AddAttributes(DefinitionHash hash, FileDescriptor file, string path)
+    {
+        var attributes = CopiedAttributes.Of(file, "/" + path);
+        hash.Add(attributes.Count);
+        foreach (var (name, value) in attributes)
+        {
+            hash.Add(name).Add(value);
         }
     }
 
@@ -136,7 +152,7 @@ internal sealed class ContentChecksum(SourceSelection selection, bool ignoreOwne
             Span<byte> digest = stackalloc byte[32];
             data.GetHashAndReset(digest);
             hash.Add(digest);
-            hash.Add(Xattr.Get(file.ProcPath, "security.capability") ?? []);
+            AddAttributes(hash, file, path);
         }
         finally
         {

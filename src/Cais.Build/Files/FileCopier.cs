@@ -19,6 +19,9 @@ internal sealed record CopyLook((uint Uid, uint Gid)? Owner, ModeChange? Mode, l
 
     /// <summary>Whether a directory goes into one that is there by its own name, and not its contents only.</summary>
     public bool KeepsDirectory { get; init; }
+
+    /// <summary>Whether what is at a file's place is removed if it is of another kind, so that a file can replace a directory and the other way round.</summary>
+    public bool ReplacesOtherKinds { get; init; }
 }
 
 /// <summary>
@@ -48,12 +51,13 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
             }
 
             using var from = source.Root.Find(path, FileAt.ReadOnly | FileAt.DirectoryOnly) ?? throw new SourceNotFoundException($"\"/{path}\": not found");
+            MakeRoom(to);
             var existed = destination.Status(to) is not null;
             using var target = destination.OpenOrMakeDirectory(to, Made);
             CopyContents(from, path, "", target, to.TrimEnd('/'), 0);
             if (!existed)
             {
-                Finish(target, status, to);
+                Finish(from, target, status, to);
             }
 
             return;
@@ -71,6 +75,25 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
 
         using var content = source.Root.Find(path, FileAt.ReadOnly | FileAt.NonBlocking)!;
         CopyFile(content, status, parent, RootDirectory.Bytes(GoPath.Base(full)), full);
+    }
+
+    /// <summary>A directory shall be here: a file that is, goes, if it may be replaced.</summary>
+    private void MakeRoom(string to)
+    {
+        var trimmed = to.TrimEnd('/');
+        if (!look.ReplacesOtherKinds || trimmed.Length == 0)
+        {
+            return;
+        }
+
+        var slash = trimmed.LastIndexOf('/');
+        using var parent = destination.Find(trimmed[..(slash + 1)], FileAt.ReadOnly | FileAt.DirectoryOnly);
+        var name = RootDirectory.Bytes(trimmed[(slash + 1)..]);
+        if (parent is not null && FileAt.Status(parent.Number, name, out var there) == 0 && there.Kind != FileKind.Directory
+            && destination.Status(to)?.Kind != FileKind.Directory)
+        {
+            Trees.Remove(parent.Number, name);
+        }
     }
 
     /// <summary>Makes a file of given content (a heredoc).</summary>
@@ -162,12 +185,12 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
         {
             if (FileAt.Status(to.Number, name, out var there) == 0 && there.Kind != FileKind.Directory)
             {
-                if (layer is null)
+                if (layer is null && !look.ReplacesOtherKinds)
                 {
                     throw new IOException($"cannot copy to non-directory: {target}");
                 }
 
-                Remove(to, name, target);
+                Trees.Remove(to.Number, name);
                 Check(FileAt.MakeDirectory(to.Number, name, 0x1ED), "mkdir", target);
             }
             else if (layer?.Hides(from, name, path) == true)
@@ -183,7 +206,7 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
 
         using var directory = Open(to, name, FileAt.ReadOnly | FileAt.DirectoryOnly, target);
         CopyContents(below, path, relative, directory, target, depth + 1);
-        Finish(directory, status, target);
+        Finish(below, directory, status, target);
     }
 
     /// <summary>Whether an ignored directory has anything in it that is taken back in.</summary>
@@ -291,15 +314,7 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
             System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
         }
 
-        foreach (var attribute in Xattr.List(file.ProcPath).Where(a => a.StartsWith("user.", StringComparison.Ordinal) || a == "security.capability"))
-        {
-            if (Xattr.Get(file.ProcPath, attribute) is { } value)
-            {
-                Xattr.Set(made, target, attribute, value);
-            }
-        }
-
-        Finish(made, status, target);
+        Finish(file, made, status, target);
     }
 
     private FileDescriptor Create(FileDescriptor parent, byte[] name, string target)
@@ -309,10 +324,10 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
         return fd >= 0 ? new FileDescriptor(fd) : throw new LinuxException((Errno)(-fd), $"create {target}");
     }
 
-    /// <summary>Takes away a file that will be replaced. A directory is replaced by a layer only.</summary>
+    /// <summary>Takes away a file that will be replaced. A directory is replaced by a layer only, and where it is asked for.</summary>
     private void Remove(FileDescriptor parent, byte[] name, string target)
     {
-        if (layer is not null)
+        if (layer is not null || look.ReplacesOtherKinds)
         {
             Trees.Remove(parent.Number, name);
             return;
@@ -330,13 +345,14 @@ internal sealed class FileCopier(SourceSelection source, RootDirectory destinati
         }
     }
 
-    private void Finish(FileDescriptor file, FileStatus status, string target)
+    private void Finish(FileDescriptor from, FileDescriptor file, FileStatus status, string target)
     {
         var (uid, gid) = look.Owner ?? (status.Uid, status.Gid);
         Check(FileAt.ChangeOwner(file.Number, uid, gid), "chown", target);
 
         // After chown, which takes set-id bits away.
         Check(FileAt.ChangeMode(file.Number, look.Mode?.Apply(status.Permissions, status.Kind == FileKind.Directory) ?? status.Permissions), "chmod", target);
+        CopiedAttributes.Copy(from, file, target);
         var time = Clamp(status.Modified);
         Check(FileAt.SetTimes(file.Number, time, time), "set times of", target);
     }

@@ -41,6 +41,14 @@ internal sealed class SourceSelection(RootDirectory root, IgnoreFile ignore, Ign
     public bool MayHaveExceptionsBelow(string path, string relative) =>
         (!ignore.IsIgnored(path) || ignore.MayHaveExceptionsBelow(path)) && (relative.Length == 0 || !exclude.IsIgnored(relative) || exclude.MayHaveExceptionsBelow(relative));
 
+    /// <summary>Whether a copy of <paramref name="source"/> has what is at a path below it, or something of that if it is a directory.</summary>
+    public bool Takes(string source, string below)
+    {
+        var relative = GoPath.Rooted(below)[1..];
+        var path = source.Length == 0 ? relative : relative.Length == 0 ? source : $"{source}/{relative}";
+        return root.Status(path) is { } status && (!IsLeftOut(path, relative) || (status.Kind == FileKind.Directory && MayHaveExceptionsBelow(path, relative)));
+    }
+
     /// <summary>The names in a directory, in byte order, each with NUL.</summary>
     public static List<byte[]> Names(FileDescriptor directory)
     {

@@ -109,9 +109,26 @@ public sealed class HttpStep(Uri url, string fileName, Digest? checksum, string 
 
     public uint Permissions { get; init; } = 0x180;
 
+    public uint Uid { get; init; }
+
+    public uint Gid { get; init; }
+
+    /// <summary>The secret that is the header Authorization; null for those that go by the host's name.</summary>
+    public string? HeaderSecret { get; init; }
+
+    /// <summary>Headers of the request, by their names.</summary>
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
+
     public override bool IsVolatile => Checksum is null;
 
-    internal override void Define(DefinitionHash hash) => hash.Add(Url.AbsoluteUri).Add(FileName).Add(Checksum?.ToString()).Add(Permissions);
+    internal override void Define(DefinitionHash hash)
+    {
+        hash.Add(Url.AbsoluteUri).Add(FileName).Add(Checksum?.ToString()).Add(Permissions).Add(Uid).Add(Gid).Add(Headers.Count);
+        foreach (var (name, value) in Headers.OrderBy(h => h.Key, StringComparer.Ordinal))
+        {
+            hash.Add(name).Add(value);
+        }
+    }
 }
 
 /// <summary>A Git repository's files.</summary>
@@ -187,13 +204,20 @@ public sealed class CopyStep : Step
     /// <summary>Whether it is an error that a wildcard matches nothing.</summary>
     public bool DemandsMatch { get; init; }
 
+    /// <summary>Whether what is at a file's place is removed if it is of another kind; if not, that is an error.</summary>
+    public bool ReplacesOtherKinds { get; init; }
+
+    /// <summary>Paths below the source that <see cref="Exclude"/> must leave something of.</summary>
+    public IReadOnlyList<string> Required { get; init; } = [];
+
     /// <summary>Whether the destination's directory is made if it is missing, or that is an error.</summary>
     public bool MakesDestination { get; init; } = true;
 
     internal override void Define(DefinitionHash hash)
     {
         hash.Add(Destination).Add(Owner).Add(Mode).Add(IsLink).Add(KeepsParents).Add(Exclude).Add((int)Unpack).Add(LatestTime ?? -1)
-            .Add(IsTimeExact).Add(FollowsLinks).Add(KeepsDirectory).Add(DemandsMatch).Add(MakesDestination).Add(KeepsOwner).Add(Sources.Count);
+            .Add(IsTimeExact).Add(FollowsLinks).Add(KeepsDirectory).Add(DemandsMatch).Add(MakesDestination).Add(KeepsOwner)
+            .Add(ReplacesOtherKinds).Add(Required).Add(Sources.Count);
         foreach (var source in Sources)
         {
             hash.Add(source.Path).Add(source.Content).Add(source.Root is null);

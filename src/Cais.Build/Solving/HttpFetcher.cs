@@ -2,6 +2,8 @@ using System.Security.Cryptography;
 using System.Text;
 using Cais.Build.Cache;
 using Cais.Build.Graph;
+using Cais.Linux;
+using Cais.Linux.FileSystem;
 using Cais.Oci.Images;
 
 namespace Cais.Build.Solving;
@@ -14,7 +16,12 @@ internal sealed class HttpFetcher(HttpClient http, IBuildInputs inputs)
     public async Task<Fetch> BeginAsync(HttpStep step, FetchedFile? before, CancellationToken cancellation)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, step.Url);
-        if (await inputs.FindSecretAsync("HTTP_AUTH_HEADER_" + step.Url.Host, cancellation).ConfigureAwait(false) is { } header)
+        foreach (var (name, value) in step.Headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        if (await inputs.FindSecretAsync(step.HeaderSecret ?? "HTTP_AUTH_HEADER_" + step.Url.Host, cancellation).ConfigureAwait(false) is { } header)
         {
             request.Headers.TryAddWithoutValidation("Authorization", Encoding.UTF8.GetString(header.Span).Trim());
         }
@@ -80,6 +87,12 @@ internal sealed class Fetch(HttpStep step, HttpResponseMessage response) : IDisp
             {
                 throw new IOException($"digest mismatch for {step.Url}: it is {digest}, and {expected} was expected");
             }
+        }
+
+        var owned = FileAt.ChangeOwner(FileAt.CurrentDirectory, Encoding.UTF8.GetBytes(path + '\0'), step.Uid, step.Gid);
+        if (owned < 0)
+        {
+            throw new LinuxException((Errno)(-owned), $"chown {step.FileName}");
         }
 
         File.SetLastWriteTimeUtc(path, response.Content.Headers.LastModified?.UtcDateTime ?? DateTime.UnixEpoch);

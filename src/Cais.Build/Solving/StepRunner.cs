@@ -2,6 +2,7 @@ using Cais.Build.Cache;
 using Cais.Build.Files;
 using Cais.Build.Graph;
 using Cais.Build.Patterns;
+using Cais.Build.Sources;
 using Cais.Images.Building;
 using Cais.Linux.FileSystem;
 using Cais.Oci.Images;
@@ -44,7 +45,9 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
 
                 break;
             case GitStep git:
-                await cache.Git.CheckOutAsync(git.Address, layer.UpperDirectory, git.KeepGitDirectory, cancellation).ConfigureAwait(false);
+                var access = await GitAccess.FindAsync(
+                    git.Address, id => inputs.FindSecretAsync(id, cancellation), id => inputs.FindAgentAsync(id, cancellation)).ConfigureAwait(false);
+                await cache.Git.CheckOutAsync(git.Address, access, layer.UpperDirectory, git.KeepGitDirectory, cancellation).ConfigureAwait(false);
                 break;
             case RunStep run:
                 await RunAsync(run, results, contexts, layer, outputs, progress, cancellation).ConfigureAwait(false);
@@ -141,6 +144,7 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
             IsTimeExact = step.IsTimeExact,
             FollowsLinks = step.FollowsLinks,
             KeepsDirectory = step.KeepsDirectory,
+            ReplacesOtherKinds = step.ReplacesOtherKinds,
         };
         if (!step.MakesDestination && target.Status(step.Destination[..(step.Destination.TrimEnd('/').LastIndexOf('/') + 1)]) is null)
         {
@@ -166,6 +170,14 @@ public sealed class StepRunner(BuildCache cache, IBuildInputs inputs, IRunExecut
                 if (step.DemandsMatch && matches.Count == 0)
                 {
                     throw new SourceNotFoundException($"{source.Path} not found");
+                }
+
+                foreach (var required in step.Required)
+                {
+                    if (!matches.Any(m => selection.Takes(m, required)))
+                    {
+                        throw new SourceNotFoundException($"\"{required}\": not found");
+                    }
                 }
 
                 foreach (var match in matches)

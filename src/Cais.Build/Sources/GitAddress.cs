@@ -26,6 +26,18 @@ public sealed record GitAddress
     /// <summary>Files have the commit's time instead of the checkout's.</summary>
     public bool CommitTimes { get; init; }
 
+    /// <summary>The secret that is a value of the header Authorization, see <see cref="GitAccess"/>.</summary>
+    public string HeaderSecret { get; init; } = "GIT_AUTH_HEADER";
+
+    /// <summary>The secret that is a token, see <see cref="GitAccess"/>.</summary>
+    public string TokenSecret { get; init; } = "GIT_AUTH_TOKEN";
+
+    /// <summary>Public keys of servers that are reached by SSH, as ssh(1) keeps them; null to take a key the first time that it is seen.</summary>
+    public string? KnownHosts { get; init; }
+
+    /// <summary>Whether the repository is reached by SSH.</summary>
+    public bool IsSsh => Url.StartsWith("ssh://", StringComparison.Ordinal) || IsScp(Url);
+
     /// <summary>Reads an address; false if the text is not one of a Git repository. Throws <see cref="FormatException"/> for a query it does not know.</summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out GitAddress? address)
     {

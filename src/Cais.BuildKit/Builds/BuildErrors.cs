@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.Text;
 using System.Text.Json;
 using Cais.Build.Language;
@@ -6,6 +5,7 @@ using Cais.Build.Solving;
 using Cais.BuildKit.Grpc;
 using Cais.Engine;
 using Cais.Images;
+using Cais.Oci;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 

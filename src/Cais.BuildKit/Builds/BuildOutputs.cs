@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.Text;
 using System.Text.Json;
 using Cais.BuildKit.Files;
@@ -11,6 +10,7 @@ using Cais.Engine.Builds;
 using Cais.Images;
 using Cais.Images.Building;
 using Cais.Linux;
+using Cais.Oci;
 using Cais.Oci.Images;
 
 namespace Cais.BuildKit.Builds;
@@ -107,6 +107,7 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
         Attestations = BuildAttestations.Of(engine, solved.Attestations, solved.Build!, solved.Begun),
         InlineCache = (job.Request.Cache?.Exports.Any(c => c.Type == "inline") ?? false) || solved.Build!.Request.Options.Arguments.GetValueOrDefault("BUILDKIT_INLINE_CACHE") is "1" or "true",
         Names = NamesOf(attributes),
+        IsIndex = solved.IsMultiPlatform,
         Annotations = AnnotationsOf(attributes, "annotation", "annotation-manifest"),
         IndexAnnotations = AnnotationsOf(attributes, "annotation-index"),
     };
@@ -133,27 +134,30 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
 
     private async Task StoreAsync(BuildJob job, SolvedBuild solved, IReadOnlyDictionary<string, string> attributes, Dictionary<string, string> response, CancellationToken cancellation)
     {
-        var export = ExportOf(job, solved, attributes);
+        // Builders of one platform each push their parts so, for somebody else to make one index of them.
+        var isByDigest = IsTrue(attributes, "push-by-digest");
+        var names = NamesOf(attributes);
+        var export = ExportOf(job, solved, attributes) with { Names = isByDigest ? [] : names };
         var image = await builds.Exporter.StoreAsync(solved.Build!, export, job.Progress, cancellation);
-        Describe(image, export, response);
+        Describe(image, names, response);
         if (IsTrue(attributes, "push"))
         {
-            await PushAsync(job, export, cancellation);
+            await PushAsync(job, names, isByDigest ? image.Target : null, cancellation);
         }
     }
 
-    private async Task PushAsync(BuildJob job, ImageExport export, CancellationToken cancellation)
+    private async Task PushAsync(BuildJob job, List<Reference> names, Descriptor? byDigest, CancellationToken cancellation)
     {
-        if (export.Names.Count == 0)
+        if (names.Count == 0)
         {
             throw new GrpcException(GrpcStatusCode.InvalidArgument, "tag is needed when pushing to registry");
         }
 
-        foreach (var name in export.Names)
+        foreach (var name in names)
         {
             await job.Progress.ShowAsync($"pushing {name.Familiar}", async _ =>
             {
-                var options = new PushOptions { AsStored = true, Credentials = await new ClientCredentials(job.Session).FindCredentialsAsync(name.Domain, cancellation) };
+                var options = new PushOptions { AsStored = true, ByDigest = byDigest, Credentials = await new ClientCredentials(job.Session).FindCredentialsAsync(name.Domain, cancellation) };
                 return await engine.Images.PushAsync(name, options, new Ignored(), cancellation);
             });
         }
@@ -223,13 +227,13 @@ internal sealed class BuildOutputs(CaisEngine engine, BuildService builds)
     private static Session Demand(BuildJob job) =>
         job.Session ?? throw new GrpcException(GrpcStatusCode.FailedPrecondition, "the result is to be sent to the client, and there is no session to send it by");
 
-    private static void Describe(ImageRecord image, ImageExport export, Dictionary<string, string> response)
+    private static void Describe(ImageRecord image, List<Reference> names, Dictionary<string, string> response)
     {
         response["containerimage.digest"] = image.Id.ToString();
         response["containerimage.descriptor"] = Convert.ToBase64String(Json(image.Target));
-        if (export.Names.Count > 0)
+        if (names.Count > 0)
         {
-            response["image.name"] = string.Join(',', export.Names.Select(n => n.ToString()));
+            response["image.name"] = string.Join(',', names.Select(n => n.ToString()));
         }
     }
 

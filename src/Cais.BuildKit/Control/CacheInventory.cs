@@ -1,5 +1,6 @@
 using Cais.Build.Cache;
 using Cais.BuildKit.Files;
+using Cais.BuildKit.Grpc;
 using Cais.Engine.Builds;
 using Google.Protobuf.WellKnownTypes;
 using Moby.Buildkit.V1;
@@ -14,30 +15,31 @@ internal sealed class CacheInventory(BuildService builds, ContextStore contexts,
     public DiskUsageResponse Usage(DiskUsageRequest request)
     {
         var age = TimeSpan.FromMicroseconds(request.AgeLimit / 1000.0);
+        var filter = FilterOf(request.Filter);
         var response = new DiskUsageResponse();
         response.Record.Add(builds.Cache.Usage().Select(Describe).Concat(contexts.Usage().Select(Describe))
-            .Where(r => Matches(r, request.Filter) && (age == TimeSpan.Zero || r.LastUsedAt.ToDateTimeOffset() <= time.GetUtcNow() - age)));
+            .Where(r => Matches(r, filter) && (age == TimeSpan.Zero || r.LastUsedAt.ToDateTimeOffset() <= time.GetUtcNow() - age)));
         return response;
     }
 
     /// <summary>Removes what the request does not want to keep, and gives what it was.</summary>
     public IReadOnlyList<UsageRecord> Prune(PruneRequest request)
     {
-        var keep = Math.Max(request.ReservedSpace, request.MaxUsedSpace);
+        var filter = FilterOf(request.Filter);
         var spare = request.KeepDuration > 0 ? TimeSpan.FromMicroseconds(request.KeepDuration / 1000.0) : (TimeSpan?)null;
-        string? FilterOf(string name) => request.Filter.SelectMany(f => f.Split(',')).Where(f => f.StartsWith(name, StringComparison.Ordinal))
-            .Select(f => f[name.Length..].TrimStart('=', '~')).FirstOrDefault();
-        var (type, id, description) = (FilterOf("type"), FilterOf("id"), FilterOf("description"));
-        var removed = new List<UsageRecord>();
-        if (type is null or not Context)
+        var options = new PruneOptions
         {
-            var options = new PruneOptions { Keep = keep, Spare = spare, All = request.All, Type = type, Id = id, Description = description };
-            removed.AddRange(builds.Prune(options).Select(Describe));
-        }
-
-        if (type == Context || (type is null && id is null && description is null && keep == 0 && spare is null))
+            Keep = request.MaxUsedSpace,
+            Reserved = request.ReservedSpace,
+            MinFree = request.MinFreeSpace,
+            Spare = spare,
+            All = request.All,
+            Filter = filter,
+        };
+        List<UsageRecord> removed = [.. builds.Prune(options).Select(Describe)];
+        if (request is { MaxUsedSpace: 0, ReservedSpace: 0, MinFreeSpace: 0 })
         {
-            removed.AddRange(contexts.Prune().Select(Describe));
+            removed.AddRange(contexts.Prune(c => Matches(Describe(c), filter) && (spare is null || c.LastUsed <= time.GetUtcNow().UtcDateTime - spare)).Select(Describe));
         }
 
         return removed;
@@ -52,6 +54,7 @@ internal sealed class CacheInventory(BuildService builds, ContextStore contexts,
         LastUsedAt = Timestamp.FromDateTimeOffset(usage.LastUsed),
         UsageCount = usage.UseCount,
         RecordType = usage.Type,
+        Mutable = usage.Type == CacheUsage.CacheMount,
         InUse = usage.IsInUse,
         Shared = usage.IsShared,
     };
@@ -68,15 +71,18 @@ internal sealed class CacheInventory(BuildService builds, ContextStore contexts,
         RecordType = Context,
     };
 
-    private static bool Matches(UsageRecord record, IEnumerable<string> filters)
+    private static CacheFilter FilterOf(IEnumerable<string> filters)
     {
-        var wanted = filters.ToList();
-        return wanted.Count == 0 || wanted.Exists(f => f.Split(',').All(part => part.Split("==", 2) switch
+        try
         {
-            ["id", var id] => record.ID == id,
-            ["type", var type] => record.RecordType == type,
-            ["description", var description] => record.Description == description,
-            _ => true,
-        }));
+            return CacheFilter.Parse(filters);
+        }
+        catch (FormatException e)
+        {
+            throw new GrpcException(GrpcStatusCode.InvalidArgument, e.Message, e);
+        }
     }
+
+    private static bool Matches(UsageRecord record, CacheFilter filter) => filter.Matches(
+        field => CacheFilter.FieldOf(field, record.ID, record.Description, record.RecordType, record.InUse, record.Shared, record.Mutable));
 }

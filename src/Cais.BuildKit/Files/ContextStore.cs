@@ -50,17 +50,21 @@ internal sealed class ContextStore(string root)
         return [.. kept.Select(p => ($"context-{Path.GetFileName(p)[..12]}", Trees.DiskUsage(p), Directory.GetLastAccessTimeUtc(p)))];
     }
 
-    /// <summary>Removes what is kept and not used now.</summary>
-    public IReadOnlyList<(string Id, long Size, DateTime LastUsed)> Prune()
+    /// <summary>Removes those that are meant of what is kept and not used now.</summary>
+    public IReadOnlyList<(string Id, long Size, DateTime LastUsed)> Prune(Predicate<(string Id, long Size, DateTime LastUsed)> isMeant)
     {
         var removed = new List<(string, long, DateTime)>();
         lock (_gate)
         {
             Open();
-            foreach (var directory in Kept())
+            foreach (var directory in Kept().ToList())
             {
-                removed.Add(($"context-{directory.Name[..12]}", Trees.DiskUsage(directory.FullName), directory.LastAccessTimeUtc));
-                Trees.Remove(directory.FullName);
+                var described = ($"context-{directory.Name[..12]}", Trees.DiskUsage(directory.FullName), directory.LastAccessTimeUtc);
+                if (isMeant(described))
+                {
+                    removed.Add(described);
+                    Remove(directory.FullName);
+                }
             }
         }
 
@@ -88,7 +92,7 @@ internal sealed class ContextStore(string root)
         {
             if (!isSameBoot || Path.GetFileName(directory).StartsWith("once-", StringComparison.Ordinal))
             {
-                Trees.Remove(directory);
+                Remove(directory);
             }
         }
 
@@ -96,11 +100,18 @@ internal sealed class ContextStore(string root)
         _isOpen = true;
     }
 
+    private static void Remove(string directory)
+    {
+        // The note last: without it attributes would be overlooked.
+        Trees.Remove(directory);
+        File.Delete(TransferredAttributes.NoteOf(directory));
+    }
+
     private void Return(string name, string path, bool isKept)
     {
         if (!isKept)
         {
-            Trees.Remove(path);
+            Remove(path);
         }
 
         lock (_gate)
@@ -108,7 +119,7 @@ internal sealed class ContextStore(string root)
             _used.Remove(name);
             foreach (var old in Kept().OrderByDescending(d => d.LastAccessTimeUtc).Skip(MostKept).ToList())
             {
-                Trees.Remove(old.FullName);
+                Remove(old.FullName);
             }
         }
     }

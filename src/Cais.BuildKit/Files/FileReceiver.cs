@@ -17,11 +17,10 @@ internal sealed class FileReceiver : IDisposable
 {
     private const int MostDepth = 512;
     private const int ENOENT = 2;
-    private const int ENOTSUP = 95;
-    private const int EPERM = 1;
 
     private readonly GrpcClientCall _call;
     private readonly FileDescriptor _root;
+    private readonly TransferredAttributes _attributes;
     private readonly CancellationToken _cancellation;
     private readonly Stack<Level> _levels = new();
     private readonly Dictionary<uint, Stat> _wanted = [];
@@ -41,6 +40,7 @@ internal sealed class FileReceiver : IDisposable
         var fd = FileAt.Open(FileAt.CurrentDirectory, Bytes(destination), FileAt.ReadOnly | FileAt.DirectoryOnly);
         Check(fd, "open", destination);
         _root = new FileDescriptor(fd);
+        _attributes = new TransferredAttributes(destination);
         _levels.Push(new Level("", _root, Entries(_root, "")));
     }
 
@@ -181,7 +181,7 @@ internal sealed class FileReceiver : IDisposable
                 _links.Add(stat);
                 break;
             case FileKind.Regular:
-                if (existing is { Kind: FileKind.Regular } file && file.Size == stat.Size && IsSame(file, stat) && stat.Xattrs.Count == 0)
+                if (existing is { Kind: FileKind.Regular } file && file.Size == stat.Size && IsSame(file, stat) && _attributes.AreSame(level.Directory.Number, name, stat))
                 {
                     break;
                 }
@@ -244,6 +244,7 @@ internal sealed class FileReceiver : IDisposable
             Check(FileAt.ChangeMode(fd, GoFileMode.Permissions(stat.Mode)), "chmod", stat.Path);
         }
 
+        _attributes.Set(fd, stat);
         _directories.Add(stat);
     }
 
@@ -298,22 +299,12 @@ internal sealed class FileReceiver : IDisposable
         FinishIfDone();
     }
 
-    private static void Finish(OpenFile file)
+    private void Finish(OpenFile file)
     {
         var (fd, stat) = (file.Descriptor.Number, file.Stat);
         Check(FileAt.ChangeOwner(fd, stat.Uid, stat.Gid), "chown", stat.Path);
         Check(FileAt.ChangeMode(fd, GoFileMode.Permissions(stat.Mode)), "chmod", stat.Path);
-        foreach (var (name, value) in stat.Xattrs)
-        {
-            if (name.StartsWith("user.", StringComparison.Ordinal) || name == "security.capability")
-            {
-                var result = FileAt.SetAttribute(fd, Bytes(name), value.Span);
-                if (result is not (-ENOTSUP or -EPERM))
-                {
-                    Check(result, $"set attribute {name} of", stat.Path);
-                }
-            }
-        }
+        _attributes.Set(fd, stat);
 
         // Last: a file with the sender's time is a file that is whole.
         Check(FileAt.SetTimes(fd, Time(stat), Time(stat)), "set times of", stat.Path);

@@ -106,6 +106,11 @@ internal sealed class FileSender(GrpcClientCall call, CancellationToken cancella
                 }
             }
 
+            if (status.Kind is FileKind.Directory or FileKind.Regular)
+            {
+                TransferredAttributes.Describe(directory, name, stat);
+            }
+
             if (status.Kind != FileKind.Directory)
             {
                 await SendStatAsync(stat, status.Kind == FileKind.Regular && stat.Linkname.Length == 0 ? (tree, Encoding.UTF8.GetBytes(child[prefix..] + '\0')) : null);

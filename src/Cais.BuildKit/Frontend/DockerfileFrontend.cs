@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.Globalization;
 using System.Text.Json;
 using Cais.Build.Checks;
@@ -10,6 +9,7 @@ using Cais.BuildKit.Grpc;
 using Cais.BuildKit.Operations;
 using Cais.BuildKit.Sessions;
 using Cais.Engine.Builds;
+using Cais.Oci;
 using Google.Protobuf;
 using Moby.Buildkit.V1;
 using Pb;
@@ -36,6 +36,11 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
         DockerfileSource? source = null;
         try
         {
+            if (attributes.MissingCapability is { } missing)
+            {
+                throw new GrpcException(GrpcStatusCode.Unimplemented, $"unsupported frontend capability {missing}");
+            }
+
             if (attributes.Subrequest == Subrequests.Describe)
             {
                 return Subrequests.DescribeThem();
@@ -96,15 +101,15 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
                 ?? throw new GrpcException(GrpcStatusCode.NotFound, $"failed to read dockerfile: open {name}: no such file or directory");
             return (text, FileSync.ReadSmall(from, name + ".dockerignore", LargestIgnoreFile));
         });
-        if (ignore is null)
+        if (client.RemoteContext is not null)
+        {
+            // An ignore file is for directories of the client's: what is in a repository or an archive was chosen.
+            ignore = null;
+        }
+        else if (ignore is null)
         {
             ignore = await job.Progress.ShowAsync("[internal] load .dockerignore", async vertex =>
             {
-                if (client.RemoteContext is { } remote)
-                {
-                    return FileSync.ReadSmall(remote, ".dockerignore", LargestIgnoreFile);
-                }
-
                 var received = await client.ReceiveAsync(attributes.ContextDirectory, ".dockerignore", FileSelection.Of([".dockerignore"]), _ => { }, cancellation);
                 job.Progress.Status(vertex, "transferring context:", received.Bytes, 0, isDone: true);
                 return FileSync.ReadSmall(received.Path, ".dockerignore", LargestIgnoreFile);
@@ -124,7 +129,7 @@ internal sealed class DockerfileFrontend(BuildService builds, SessionRegistry se
         {
             var folder = isStream
                 ? await UnpackAsync(job, url, cancellation)
-                : await builds.Remotes.FetchAsync(url, attributes.FileName, cancellation);
+                : await builds.Remotes.FetchAsync(url, attributes.FileName, attributes.KeepsGitDirectory, client, cancellation);
             client.Hold(folder);
             return attributes.ContextSubdirectory is { } subdirectory ? Path.Combine(folder.Path, Path.GetFullPath(subdirectory, "/")[1..]) : folder.Path;
         });

@@ -33,6 +33,14 @@ internal sealed class FrontendAttributes
     /// <summary>Where in a context that is not local the build begins.</summary>
     public string? ContextSubdirectory => Value("contextsubdir");
 
+    /// <summary>Whether contexts that are repositories keep their directory <c>.git</c>.</summary>
+    public bool KeepsGitDirectory => Engine.Builds.RemoteContext.KeepsGitDirectory(WithPrefix("build-arg:"));
+
+    /// <summary>What the client cannot do without and is not there, or null.</summary>
+    public string? MissingCapability => List("frontend.caps").Select(c => c.Split('+')[0])
+        .FirstOrDefault(c => c is not ("moby.buildkit.frontend.inputs" or "moby.buildkit.frontend.subrequests" or "moby.buildkit.frontend.contexts"
+            or "moby.buildkit.frontend.gitquerystring"));
+
     /// <summary>What else than a build is asked for: <c>frontend.lint</c>.</summary>
     public string? Subrequest => Value("requestid");
 
@@ -70,7 +78,7 @@ internal sealed class FrontendAttributes
     }
 
     /// <summary>Whether the result is to be an index even if it is for one platform.</summary>
-    public bool IsMultiPlatform => Platforms.Count > 1 || Boolean("multi-platform");
+    public bool IsMultiPlatform => Platforms.Count > 1 || Boolean("multi-platform") || Boolean("build-arg:BUILDKIT_MULTI_PLATFORM");
 
     /// <summary>Named contexts: <c>docker-image://…</c>, <c>local:…</c>, <c>input:…</c>, URLs. A name may end in <c>::platform</c>.</summary>
     public IReadOnlyDictionary<string, string> NamedContexts => WithPrefix("context:");
@@ -79,7 +87,7 @@ internal sealed class FrontendAttributes
     /// Statements asked for, as <c>--attest</c> writes them. buildx asks for provenance without being told to, wherever it costs no output of its own (<c>inline-only</c>); such
     /// statements have times in them, so that no two builds of the same would give the same image: they are made for those who ask for them.
     /// </summary>
-    public IReadOnlyList<string> Attestations => [.. WithPrefix("attest:")
+    public IReadOnlyList<string> Attestations => [.. BuildAttestations.FromArguments(WithPrefix("build-arg:")), .. WithPrefix("attest:")
         .Where(a => !a.Value.Contains("inline-only=true", StringComparison.Ordinal))
         .Select(a => string.Join(',', [$"type={a.Key}", .. a.Value.Split(',').Where(f => f.Length > 0 && !f.StartsWith("type=", StringComparison.Ordinal))]))];
 
@@ -141,12 +149,12 @@ internal sealed class FrontendAttributes
             Ulimits = [.. List("ulimit")],
             CgroupParent = Value("cgroup-parent"),
             Memory = Number("memory"),
-            MemoryAndSwap = Number("memory-swap"),
-            CpuShares = Number("cpu-shares"),
-            CpuPeriod = Number("cpu-period"),
-            CpuQuota = Number("cpu-quota"),
-            CpuSet = Value("cpuset-cpus"),
-            MemoryNodes = Value("cpuset-mems"),
+            MemoryAndSwap = Number("memswap"),
+            CpuShares = Number("cpushares"),
+            CpuPeriod = Number("cpuperiod"),
+            CpuQuota = Number("cpuquota"),
+            CpuSet = Value("cpusetcpus"),
+            MemoryNodes = Value("cpusetmems"),
         },
     };
 

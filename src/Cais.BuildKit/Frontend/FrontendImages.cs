@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
@@ -13,6 +12,7 @@ using Cais.BuildKit.Operations;
 using Cais.BuildKit.Sessions;
 using Cais.Engine;
 using Cais.Engine.Builds;
+using Cais.Oci;
 using Pb;
 using FrontendResult = Moby.Buildkit.V1.Frontend.Result;
 

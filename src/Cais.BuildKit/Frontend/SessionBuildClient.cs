@@ -43,7 +43,7 @@ internal sealed class SessionBuildClient(
         {
             return await job.Progress.ShowAsync($"[context {name}] {address}", async _ =>
             {
-                var folder = await remotes.FetchAsync(address, attributes.FileName, cancellation);
+                var folder = await remotes.FetchAsync(address, attributes.FileName, attributes.KeepsGitDirectory, this, cancellation);
                 Hold(folder);
                 return new ContextDirectory(folder.Path, IgnoreFile.Empty);
             });

@@ -1,12 +1,11 @@
-using Cais.Oci;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Cais.Build.Checks;
 using Cais.Build.Language;
-using Cais.Build.Language.Syntax;
 using Cais.Build.Planning;
 using Cais.BuildKit.Builds;
+using Cais.Oci;
 using Google.Protobuf;
 
 namespace Cais.BuildKit.Frontend;
@@ -129,7 +128,7 @@ internal static class Subrequests
             foreach (var stage in file.Stages)
             {
                 var isDefault = stage.Index == file.Stages.Count - 1;
-                var description = DescriptionOf(stage.From.Comments, stage.Name ?? "");
+                var description = DockerfileOutline.Describe(stage.From.Comments, stage.Name ?? "");
                 json.WriteStartObject();
                 WriteIfAny(json, "name", stage.Name);
                 if (isDefault)
@@ -158,106 +157,57 @@ internal static class Subrequests
 
     private static SolvedBuild OutlineResult(Dockerfile file, BuildOptions options)
     {
-        var stage = string.IsNullOrEmpty(options.Target) ? file.Stages[^1]
-            : file.Stages.LastOrDefault(s => string.Equals(s.Name, options.Target, StringComparison.OrdinalIgnoreCase))
-                ?? (int.TryParse(options.Target, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < file.Stages.Count ? file.Stages[index] : null)
-                ?? throw new DockerfileException($"target stage \"{options.Target}\" could not be found");
-        var chain = new List<Stage>();
-        for (Stage? at = stage; at is not null && !chain.Contains(at);)
-        {
-            chain.Add(at);
-            var from = at;
-            at = file.Stages.LastOrDefault(s => s.Index < from.Index && string.Equals(s.Name, from.From.Base.Value, StringComparison.OrdinalIgnoreCase));
-        }
-
-        var arguments = file.GlobalArguments.Concat(chain.SelectMany(s => s.Instructions).OfType<ArgInstruction>())
-            .SelectMany(a => a.Arguments.Select(d => (a.Comments, a.Range, Name: d.Name.Value, Default: d.Default?.Value)))
-            .GroupBy(a => a.Name).Select(g => g.FirstOrDefault(a => a.Default is not null, g.First())).ToList();
-        var mounts = chain.SelectMany(s => s.Instructions).OfType<RunInstruction>().SelectMany(r => r.Mounts.Select(m => (Run: r, Fields: FieldsOf(m.Value)))).ToList();
-        var description = DescriptionOf(stage.From.Comments, stage.Name ?? "");
-        var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"TARGET:\t{stage.Name ?? "(default)"}\n");
-        if (description.Length > 0)
-        {
-            text.Append(CultureInfo.InvariantCulture, $"DESCRIPTION:\t{description}\n");
-        }
-
-        if (arguments.Count > 0)
-        {
-            text.Append("\nBUILD ARG\tVALUE\tDESCRIPTION\n");
-        }
-
+        var outline = DockerfileOutline.Of(file, options.Target, options.Arguments);
         return Result("1.0.0", file.Source, json =>
         {
             json.WriteStartObject();
-            WriteIfAny(json, "name", stage.Name);
-            WriteIfAny(json, "description", description);
+            WriteIfAny(json, "name", outline.Name);
+            WriteIfAny(json, "description", outline.Description);
             json.WriteStartArray("args");
-            foreach (var argument in arguments)
+            foreach (var argument in outline.Arguments)
             {
-                var value = options.Arguments.TryGetValue(argument.Name, out var given) ? given : argument.Default;
-                var explained = DescriptionOf(argument.Comments, argument.Name);
                 json.WriteStartObject();
                 json.WriteString("name", argument.Name);
-                WriteIfAny(json, "description", explained);
-                WriteIfAny(json, "value", value);
+                WriteIfAny(json, "description", argument.Description);
+                WriteIfAny(json, "value", argument.Value);
                 WriteLocation(json, argument.Range);
                 json.WriteEndObject();
-                text.Append(CultureInfo.InvariantCulture, $"{argument.Name}\t{value}\t{explained}\n");
             }
 
             json.WriteEndArray();
-            WriteMounts("secret", "secrets", "required");
-            WriteMounts("ssh", "ssh", "required");
-            WriteMounts("cache", "cache", null);
+            WriteMounts("secret", "secrets");
+            WriteMounts("ssh", "ssh");
+            WriteMounts("cache", "cache");
             json.WriteStartArray("sources");
             json.WriteBase64StringValue(BuildErrors.TextOf(file.Source));
             json.WriteEndArray();
             json.WriteEndObject();
 
-            void WriteMounts(string type, string property, string? required)
+            void WriteMounts(string kind, string property)
             {
-                var found = mounts.Where(m => m.Fields.GetValueOrDefault("type") == type)
-                    .Select(m => (m.Run.Range, Id: IdOf(type, m.Fields), IsRequired: required is not null && m.Fields.TryGetValue(required, out var r) && r is "" or "true" or "1"))
-                    .DistinctBy(m => m.Id).ToList();
+                var found = outline.Mounts.Where(m => m.Kind == kind).ToList();
                 if (found.Count == 0)
                 {
                     return;
                 }
 
-                text.Append(CultureInfo.InvariantCulture, $"\n{type.ToUpperInvariant()}\n");
                 json.WriteStartArray(property);
-                foreach (var (range, id, isRequired) in found)
+                foreach (var mount in found)
                 {
                     json.WriteStartObject();
-                    json.WriteString(type == "cache" ? "ID" : "name", id);
-                    if (isRequired)
+                    json.WriteString(kind == "cache" ? "ID" : "name", mount.Id);
+                    if (mount.IsRequired)
                     {
                         json.WriteBoolean("required", true);
                     }
 
-                    WriteLocation(json, range);
+                    WriteLocation(json, mount.Range);
                     json.WriteEndObject();
-                    text.Append(CultureInfo.InvariantCulture, $"{id}\n");
                 }
 
                 json.WriteEndArray();
             }
-        }, () => text.ToString());
-    }
-
-    private static string IdOf(string type, Dictionary<string, string> fields) =>
-        fields.GetValueOrDefault("id") ?? fields.GetValueOrDefault("source") ?? fields.GetValueOrDefault("src")
-        ?? (type == "ssh" ? "default" : (fields.GetValueOrDefault("target") ?? fields.GetValueOrDefault("dst") ?? fields.GetValueOrDefault("destination") ?? "").Split('/')[^1]);
-
-    private static Dictionary<string, string> FieldsOf(string mount) =>
-        mount.Split(',').Select(f => f.Split('=', 2)).DistinctBy(f => f[0]).ToDictionary(f => f[0].Trim(), f => f.Length > 1 ? f[1].Trim('"') : "");
-
-    /// <summary>A comment above that begins with the name describes it.</summary>
-    private static string DescriptionOf(IReadOnlyList<Comment> comments, string name)
-    {
-        var first = comments.Select((c, i) => (Text: c.Text.Trim(), Index: i)).LastOrDefault(c => name.Length > 0 && c.Text.StartsWith(name + " ", StringComparison.OrdinalIgnoreCase));
-        return first.Text is null ? "" : string.Join(' ', comments.Skip(first.Index).Select(c => c.Text.Trim()))[(name.Length + 1)..];
+        }, outline.ToText);
     }
 
     private static void WriteIfAny(Utf8JsonWriter json, string name, string? value)

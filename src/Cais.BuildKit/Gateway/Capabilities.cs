@@ -14,9 +14,15 @@ internal static class Capabilities
     private static readonly string[] Builder =
     [
         "source.image", "source.image.resolvemode", "source.local", "source.local.unique", "source.local.sessionid", "source.local.includepatterns", "source.local.followpaths",
-        "source.local.excludepatterns", "source.local.sharedkeyhint", "source.http", "source.http.checksum", "exec.meta.base", "exec.meta.proxyenv", "exec.meta.network",
+        "source.local.excludepatterns", "source.local.sharedkeyhint", "source.http", "source.http.checksum", "source.http.perm",
+
+        // So spelt.
+        "soruce.http.uidgid", "source.http.header", "source.http.auth", "source.ocilayout", "source.git", "source.git.keepgitdir", "source.git.fullurl", "source.git.httpauth",
+        "source.git.knownsshhosts", "source.git.mountsshsock", "source.git.subdir", "source.git.checksum", "source.git.skipsubmodules", "exec.meta.base", "exec.meta.proxyenv", "exec.meta.network",
         "exec.meta.security", "exec.meta.ulimit", "exec.meta.cgroup.parent", "exec.meta.setsdefaultpath", "exec.mount.bind", "exec.mount.cache", "exec.mount.cache.sharing", "exec.mount.selector",
-        "exec.mount.tmpfs", "exec.mount.tmpfs.size", "exec.mount.secret", "exec.mount.ssh", "exec.secretenv", "file.base", "constraints", "platform", "meta.ignorecache", "meta.description",
+        "exec.mount.tmpfs", "exec.mount.tmpfs.size", "exec.mount.secret", "exec.mount.ssh", "exec.secretenv", "exec.validexitcode", "exec.mount.bind.readwrite-nooutput", "file.base", "file.rm.wildcard",
+        "file.rm.nofollowsymlink", "file.copy.includeexcludepatterns", "file.copy.alwaysreplaceexistingdestpaths", "file.copy.modestring", "file.symlink.create", "mergeop", "diffop",
+        "gc.freespacefilter", "constraints", "platform", "meta.ignorecache", "meta.description",
         "exporter.image.annotations", "exporter.image.attestations", "exporter.sourcedateepoch", "exporter.multiple",
     ];
 

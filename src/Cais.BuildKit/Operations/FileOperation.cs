@@ -87,6 +87,10 @@ internal sealed class FileOperation(FileOp operation, IReadOnlyList<Step> inputs
             KeepsDirectory = !copy.DirCopyContents,
             DemandsMatch = copy.AllowWildcard && !copy.AllowEmptyWildcard,
             MakesDestination = copy.CreateDestPath,
+            ReplacesOtherKinds = copy.AlwaysReplaceExistingDestPaths,
+
+            // As BuildKit has it: without patterns everything is there anyway.
+            Required = copy.IncludePatterns.Count > 0 ? [.. copy.RequiredPaths] : [],
             IgnoreCache = ignoreCache,
         };
     }

@@ -149,6 +149,13 @@ internal sealed class GraphFrontend(BuildService builds, SessionRegistry session
     {
         const string layout = "oci-layout://";
         var identifier = source.Identifier;
+
+        // Whoever asks for less than all of a source would get something else than he wants.
+        if (source.Attrs.Keys.FirstOrDefault(a => a is "image.layerlimit" or "oci.layerlimit" or "local.metadatatransfer") is { } refused)
+        {
+            throw new GrpcException(GrpcStatusCode.Unimplemented, $"{refused} of the source {identifier} is not supported");
+        }
+
         if (identifier.StartsWith("docker-image://", StringComparison.Ordinal))
         {
             return await ImageAsync(identifier["docker-image://".Length..]);
@@ -206,13 +213,21 @@ internal sealed class GraphFrontend(BuildService builds, SessionRegistry session
                 Directory = colon < 0 ? "" : fragment[(colon + 1)..].Trim('/'),
                 Checksum = source.Attrs.GetValueOrDefault("git.checksum"),
                 Submodules = source.Attrs.GetValueOrDefault("git.skipsubmodules") is not ("true" or "1"),
+                HeaderSecret = source.Attrs.GetValueOrDefault("git.authheadersecret") ?? "GIT_AUTH_HEADER",
+                TokenSecret = source.Attrs.GetValueOrDefault("git.authtokensecret") ?? "GIT_AUTH_TOKEN",
+                KnownHosts = source.Attrs.GetValueOrDefault("git.knownsshhosts"),
             },
             source.Attrs.GetValueOrDefault("git.keepgitdir") is "true" or "1",
             name);
     }
 
+    private static uint Number(SourceOp source, string attribute) => !source.Attrs.TryGetValue(attribute, out var text) ? 0
+        : uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
+        : throw OperationGraph.Invalid($"{attribute}={text} of {source.Identifier} is no number");
+
     private static HttpStep Http(SourceOp source, string name)
     {
+        const string header = "http.header.";
         if (!Uri.TryCreate(source.Identifier, UriKind.Absolute, out var url))
         {
             throw OperationGraph.Invalid($"{source.Identifier} is no address");
@@ -235,6 +250,10 @@ internal sealed class GraphFrontend(BuildService builds, SessionRegistry session
         return new HttpStep(url, file, checksum, name)
         {
             Permissions = permissions is { Length: > 0 } ? (uint)ReadOctal(permissions) : 0x180,
+            Uid = Number(source, "http.uid"),
+            Gid = Number(source, "http.gid"),
+            HeaderSecret = source.Attrs.GetValueOrDefault("http.authheadersecret"),
+            Headers = source.Attrs.Where(a => a.Key.StartsWith(header, StringComparison.Ordinal)).ToDictionary(a => a.Key[header.Length..], a => a.Value),
         };
     }
 

@@ -1,7 +1,7 @@
-using Cais.Oci;
 using System.Formats.Tar;
 using System.Text.Json;
 using Cais.BuildKit.Grpc;
+using Cais.Oci;
 using Cais.Oci.Images;
 using Containerd.Services.Content.V1;
 using Google.Protobuf;

@@ -1,9 +1,9 @@
-using Cais.Oci;
 using Cais.Api;
 using Cais.Daemon.Http;
 using Cais.Engine;
 using Cais.Images;
 using Cais.Linux.FileSystem;
+using Cais.Oci;
 
 namespace Cais.Daemon.Endpoints;
 

@@ -1,7 +1,7 @@
-using Cais.Oci;
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Text.Json.Serialization.Metadata;
+using Cais.Oci;
 
 namespace Cais.Daemon.Endpoints;
 

@@ -1,8 +1,8 @@
-using Cais.Oci;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cais.Api;
 using Cais.Daemon.Http;
+using Cais.Oci;
 
 namespace Cais.Daemon.Endpoints;
 

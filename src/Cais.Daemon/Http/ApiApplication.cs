@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.Diagnostics;
 using System.Text;
 using Cais.Api;
@@ -6,6 +5,7 @@ using Cais.Daemon.Authorization;
 using Cais.Daemon.Metrics;
 using Cais.Engine;
 using Cais.Engine.Logging;
+using Cais.Oci;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;

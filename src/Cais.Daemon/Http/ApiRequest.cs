@@ -1,10 +1,10 @@
-using Cais.Oci;
 using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Cais.Engine;
+using Cais.Oci;
 using Microsoft.AspNetCore.Http;
 
 namespace Cais.Daemon.Http;

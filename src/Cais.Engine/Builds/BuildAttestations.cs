@@ -1,9 +1,9 @@
-using Cais.Oci;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Cais.Build.Graph;
 using Cais.Linux;
+using Cais.Oci;
 using Cais.Oci.Images;
 
 namespace Cais.Engine.Builds;
@@ -22,7 +22,7 @@ public static class BuildAttestations
         ArgumentNullException.ThrowIfNull(result);
         var statements = new List<Attestation>();
         // Clients send them in any order. The image has them in one, or two builds of the same would differ.
-        foreach (var attributes in wanted.Select(Attributes).OrderByDescending(a => a.GetValueOrDefault("type"), StringComparer.Ordinal))
+        foreach (var attributes in wanted.Select(Attributes).GroupBy(a => a.GetValueOrDefault("type")).Select(g => g.Last()).OrderByDescending(a => a.GetValueOrDefault("type"), StringComparer.Ordinal))
         {
             if (attributes.GetValueOrDefault("disabled") is "true" or "1")
             {
@@ -42,6 +42,23 @@ public static class BuildAttestations
         }
 
         return statements;
+    }
+
+    /// <summary>What the build arguments <c>BUILDKIT_ATTEST_TYPE</c> ask for, as <c>--attest</c> writes it.</summary>
+    public static IEnumerable<string> FromArguments(IReadOnlyDictionary<string, string> arguments)
+    {
+        const string prefix = "BUILDKIT_ATTEST_";
+        ArgumentNullException.ThrowIfNull(arguments);
+        foreach (var (name, value) in arguments.Where(a => a.Key.StartsWith(prefix, StringComparison.Ordinal)))
+        {
+            var type = $"type={name[prefix.Length..].ToLowerInvariant()}";
+            yield return value switch
+            {
+                "" or "1" or "true" => type,
+                "0" or "false" => type + ",disabled=true",
+                _ => $"{type},{value}",
+            };
+        }
     }
 
     private static Dictionary<string, string> Attributes(string value) =>

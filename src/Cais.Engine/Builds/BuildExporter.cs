@@ -118,7 +118,7 @@ public sealed class BuildExporter
         }
 
         progress.Status(activity, "exporting layers", 0, 0, isDone: true);
-        return manifests is [var only] && export.Attestations.Count == 0 ? only : AddIndex(writer, result, manifests, export);
+        return manifests is [var only] && export.Attestations.Count == 0 && !export.IsIndex ? only : AddIndex(writer, result, manifests, export);
     }
 
     private async Task<Descriptor> AddAsync(

@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.IO.Pipelines;
 using Cais.Build.Solving;
 using Cais.Engine.Containers;
@@ -7,6 +6,7 @@ using Cais.Engine.Specs;
 using Cais.Images;
 using Cais.Linux.Io;
 using Cais.Networking;
+using Cais.Oci;
 using Cais.Oci.Runtime;
 using Containerd.Runc.V1;
 using Containerd.Task.V2;

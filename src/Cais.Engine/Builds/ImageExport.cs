@@ -24,6 +24,9 @@ public sealed record ImageExport
     /// <summary>Let the image carry the cache of its own layers.</summary>
     public bool InlineCache { get; init; }
 
+    /// <summary>Let it be an index even if it is for one platform.</summary>
+    public bool IsIndex { get; init; }
+
     /// <summary>In-toto statements about the image of a platform: SBOM, provenance. Several images or any statement make an index.</summary>
     public IReadOnlyList<Attestation> Attestations { get; init; } = [];
 }

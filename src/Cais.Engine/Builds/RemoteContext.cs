@@ -17,18 +17,24 @@ public sealed class RemoteContext
     public static bool IsRemote(string context) => GitAddress.TryParse(context, out _)
         || context.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || context.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
 
+    /// <summary>Whether the build arguments ask for the directory <c>.git</c> of contexts that are repositories.</summary>
+    public static bool KeepsGitDirectory(IReadOnlyDictionary<string, string>? arguments) =>
+        arguments?.GetValueOrDefault("BUILDKIT_CONTEXT_KEEP_GIT_DIR") is "1" or "t" or "T" or "true" or "TRUE" or "True";
+
     /// <summary>
-    /// Fetches it. A document that is no archive becomes a context of one file called <paramref name="dockerfile"/>. Throws <see cref="EngineException"/> or an
+    /// Fetches it, with the client's secrets and agent if it needs them. A document that is no archive becomes a context of one file called <paramref name="dockerfile"/>. Throws <see cref="EngineException"/> or an
     /// <see cref="IOException"/> that says why it could not be had.
     /// </summary>
-    public async Task<ContextFolder> FetchAsync(string address, string dockerfile, CancellationToken cancellation)
+    public async Task<ContextFolder> FetchAsync(string address, string dockerfile, bool keepGitDirectory, IBuildClient? client, CancellationToken cancellation)
     {
         if (GitAddress.TryParse(address, out var git))
         {
             var checkout = _folders.Make();
             try
             {
-                await _git.CheckOutAsync(git, checkout.Path, keepGitDirectory: false, cancellation).ConfigureAwait(false);
+                var access = client is null ? GitAccess.None : await GitAccess.FindAsync(
+                    git, id => client.FindSecretAsync(id, cancellation), id => client.FindAgentAsync(id, cancellation)).ConfigureAwait(false);
+                await _git.CheckOutAsync(git, access, checkout.Path, keepGitDirectory || git.KeepGitDirectory, cancellation).ConfigureAwait(false);
                 return checkout;
             }
             catch

@@ -1,4 +1,3 @@
-using Cais.Oci;
 using Cais.Engine.Io;
 using Cais.Engine.Logs;
 using Cais.Engine.Shims;
@@ -6,6 +5,7 @@ using Cais.Engine.Specs;
 using Cais.Engine.Volumes;
 using Cais.Images;
 using Cais.Networking;
+using Cais.Oci;
 using Cais.Oci.Runtime;
 using Cais.Ttrpc;
 using Containerd.Task.V2;

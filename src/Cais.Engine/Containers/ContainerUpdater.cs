@@ -1,6 +1,6 @@
-using Cais.Oci;
 using Cais.Api;
 using Cais.Engine.Specs;
+using Cais.Oci;
 using Cais.Oci.Runtime;
 using Cais.Ttrpc;
 using Containerd.Task.V2;

@@ -1,10 +1,10 @@
-using Cais.Oci;
 using System.Globalization;
 using System.Text;
 using Cais.Api;
 using Cais.Engine.Containers;
 using Cais.Engine.Io;
 using Cais.Engine.Specs;
+using Cais.Oci;
 using Cais.Oci.Runtime;
 using Cais.Ttrpc;
 using Containerd.Task.V2;

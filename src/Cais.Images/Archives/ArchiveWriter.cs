@@ -1,5 +1,5 @@
-using Cais.Oci;
 using Cais.Images.Tar;
+using Cais.Oci;
 using Cais.Oci.Images;
 using Index = Cais.Oci.Images.Index;
 

@@ -22,10 +22,11 @@ internal sealed class Push(
             await PutAsync(manifest, manifest.Digest.ToString(), cancellation).ConfigureAwait(false);
         }
 
-        await PutAsync(root, name.Tag!, cancellation).ConfigureAwait(false);
+        var reference = options.ByDigest is null ? name.Tag! : root.Digest.ToString();
+        await PutAsync(root, reference, cancellation).ConfigureAwait(false);
         store.Catalog.NoteSent(target.Digest, name.Name, selected.Digest == target.Digest ? root.Digest : target.Digest);
-        progress.Report(new ImageProgress(null, $"{name.Tag}: digest: {root.Digest} size: {root.Size}"));
-        return new PushResult(name.Tag, root.Digest, root.Size);
+        progress.Report(new ImageProgress(null, $"{reference}: digest: {root.Digest} size: {root.Size}"));
+        return new PushResult(reference, root.Digest, root.Size);
     }
 
     /// <summary>All of it, or one platform: the one asked for, or the only one that is here.</summary>

@@ -126,7 +126,7 @@ internal sealed class RegistryTransfers : IAsyncDisposable
             throw new ImageException(ImageErrorKind.InvalidArgument, "cannot push a digest reference");
         }
 
-        var target = _store.Catalog.FindByName(name)
+        var target = options.ByDigest ?? _store.Catalog.FindByName(name)
             ?? throw new ImageException(ImageErrorKind.NotFound, $"An image does not exist locally with the tag: {name.FamiliarName}");
         progress.Report(new ImageProgress(null, $"The push refers to repository [{name.Name}]"));
         return await WithEndpointAsync(name, push: true, options.Credentials, client =>

@@ -205,6 +205,33 @@ public static unsafe class FileAt
         }
     }
 
+    /// <summary>fgetxattr(2): the value's length, which may exceed the buffer's only when that is empty; or minus the error.</summary>
+    public static int GetAttribute(int fd, ReadOnlySpan<byte> name, Span<byte> value)
+    {
+        fixed (byte* attribute = Terminated(name))
+        fixed (byte* bytes = value)
+        {
+            return Result((int)FileSystemCalls.fgetxattr(fd, attribute, bytes, (nuint)value.Length));
+        }
+    }
+
+    /// <summary>flistxattr(2): names, each ending in NUL, one after the other; the length, which may exceed the buffer's only when that is empty; or minus the error.</summary>
+    public static int ListAttributes(int fd, Span<byte> list)
+    {
+        fixed (byte* bytes = list)
+        {
+            return Result((int)FileSystemCalls.flistxattr(fd, bytes, (nuint)list.Length));
+        }
+    }
+
+    public static int RemoveAttribute(int fd, ReadOnlySpan<byte> name)
+    {
+        fixed (byte* attribute = Terminated(name))
+        {
+            return Result(FileSystemCalls.fremovexattr(fd, attribute));
+        }
+    }
+
     /// <summary>lsetxattr(2) on a name in an open directory, by way of /proc/self/fd: there is no setxattrat in older kernels.</summary>
     public static int SetAttribute(int directory, ReadOnlySpan<byte> name, ReadOnlySpan<byte> attribute, ReadOnlySpan<byte> value)
     {

@@ -53,6 +53,15 @@ internal static unsafe partial class FileSystemCalls
     internal static partial int fsetxattr(int fd, byte* name, void* value, nuint size, int flags);
 
     [LibraryImport(C, SetLastError = true)]
+    internal static partial nint fgetxattr(int fd, byte* name, void* value, nuint size);
+
+    [LibraryImport(C, SetLastError = true)]
+    internal static partial nint flistxattr(int fd, void* list, nuint size);
+
+    [LibraryImport(C, SetLastError = true)]
+    internal static partial int fremovexattr(int fd, byte* name);
+
+    [LibraryImport(C, SetLastError = true)]
     internal static partial int lsetxattr(byte* path, byte* name, void* value, nuint size, int flags);
 
     [LibraryImport(C, SetLastError = true)]

@@ -34,10 +34,12 @@ public sealed unsafe class NetlinkSocket : IDisposable
     private const int DefaultSendBuffer = 160 * 1024;
 
     private const int AckMessageAttribute = 1;
-    private readonly byte[] _receive = GC.AllocateUninitializedArray<byte>(ReceiveSize, pinned: true);
     private int _sendBuffer = DefaultSendBuffer;
 
     private NetlinkSocket(FileDescriptor descriptor) => Descriptor = descriptor;
+
+    /// <summary>Made when something is received: many a socket is opened and never used, one for every container when the daemon starts.</summary>
+    private byte[] Buffer => field ??= GC.AllocateUninitializedArray<byte>(ReceiveSize, pinned: true);
 
     internal FileDescriptor Descriptor { get; }
 
@@ -83,7 +85,7 @@ public sealed unsafe class NetlinkSocket : IDisposable
         var acks = new List<NetlinkAck>(1);
         while (Receive(wait: false) is var received && received >= 0)
         {
-            var reader = new NetlinkReader(_receive.AsSpan(0, received));
+            var reader = new NetlinkReader(Buffer.AsSpan(0, received));
             while (reader.TryRead(out var message))
             {
                 if (message.Type == NetlinkMessage.ErrorType)
@@ -112,7 +114,7 @@ public sealed unsafe class NetlinkSocket : IDisposable
         while (true)
         {
             var received = Receive(wait: true);
-            var reader = new NetlinkReader(_receive.AsSpan(0, received));
+            var reader = new NetlinkReader(Buffer.AsSpan(0, received));
             while (reader.TryRead(out var message))
             {
                 if (message.Sequence != sequence)
@@ -156,7 +158,7 @@ public sealed unsafe class NetlinkSocket : IDisposable
             return;
         }
 
-        var reader = new NetlinkReader(_receive.AsSpan(0, received));
+        var reader = new NetlinkReader(Buffer.AsSpan(0, received));
         while (reader.TryRead(out var message))
         {
             handler(message);
@@ -243,7 +245,7 @@ public sealed unsafe class NetlinkSocket : IDisposable
     /// <summary>One datagram; -1 when there is none and <paramref name="wait"/> is false.</summary>
     private int Receive(bool wait)
     {
-        fixed (byte* start = _receive)
+        fixed (byte* start = Buffer)
         {
             while (true)
             {

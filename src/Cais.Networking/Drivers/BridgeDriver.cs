@@ -85,6 +85,8 @@ internal sealed class BridgeDriver(HostKernel host, bool routeLoopback) : INetwo
         return peer;
     }
 
+    public bool HasHostEnd => true;
+
     public void Leave(Endpoint endpoint, RouteSocket route)
     {
         var batch = new RouteBatch();

@@ -36,22 +36,21 @@ internal static class ContainerInterface
             });
         }
 
-        if (endpoint.IPv4Address is { } v4)
+        foreach (var (address, prefix) in Addresses(endpoint))
         {
-            inside.AddAddress(index, name, v4, endpoint.IPv4PrefixLength);
-        }
-
-        if (endpoint.IPv6Address is { } v6)
-        {
-            inside.AddAddress(index, name, v6, endpoint.IPv6PrefixLength);
-        }
-
-        foreach (var address in endpoint.Spec.LinkLocalAddresses)
-        {
-            inside.AddAddress(index, name, address, address.GetAddressBytes().Length == 4 ? 16 : 64);
+            inside.AddAddress(index, name, address, prefix);
         }
 
         inside.SetUp(index, name);
+    }
+
+    /// <summary>Takes the interface's addresses away.</summary>
+    public static void RemoveAddresses(RouteBatch inside, Endpoint endpoint, int index)
+    {
+        foreach (var (address, prefix) in Addresses(endpoint))
+        {
+            inside.DeleteAddress(index, endpoint.InterfaceName!, address, prefix);
+        }
     }
 
     /// <summary>Adds the default routes of the endpoints that were chosen as gateways to the batch.</summary>
@@ -65,6 +64,24 @@ internal static class ContainerInterface
         if (v6 && endpoint.IPv6Gateway is { } gateway6)
         {
             batch.AddRoute(DefaultRoute6, gateway6, index);
+        }
+    }
+
+    private static IEnumerable<(IPAddress Address, int PrefixLength)> Addresses(Endpoint endpoint)
+    {
+        if (endpoint.IPv4Address is { } v4)
+        {
+            yield return (v4, endpoint.IPv4PrefixLength);
+        }
+
+        if (endpoint.IPv6Address is { } v6)
+        {
+            yield return (v6, endpoint.IPv6PrefixLength);
+        }
+
+        foreach (var address in endpoint.Spec.LinkLocalAddresses)
+        {
+            yield return (address, address.GetAddressBytes().Length == 4 ? 16 : 64);
         }
     }
 

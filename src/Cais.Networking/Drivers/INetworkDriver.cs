@@ -25,7 +25,10 @@ internal interface INetworkDriver
     /// <returns>The index of the interface inside.</returns>
     int Join(NetworkState network, Endpoint endpoint, SandboxNamespace target, RouteBatch inside);
 
-    /// <summary>Takes the endpoint's interface away; what is not there is fine. On any thread, with a socket of the host's namespace.</summary>
+    /// <summary>Whether an endpoint has an end on the host, with which the one in the container goes.</summary>
+    bool HasHostEnd { get; }
+
+    /// <summary>Takes the endpoint's interface away, if it can be from the host; what is not there is fine. On any thread, with a socket of the host's namespace.</summary>
     void Leave(Endpoint endpoint, RouteSocket route);
 
     /// <summary>Whether the endpoint's interface is where it should be; mends it if a small thing is missing.</summary>

@@ -61,6 +61,8 @@ internal sealed class OverlayDriver(HostKernel host, BridgeDriver bridge, PeerNa
 
     public int Join(NetworkState network, Endpoint endpoint, SandboxNamespace target, RouteBatch inside) => bridge.Join(network, endpoint, target, inside);
 
+    public bool HasHostEnd => true;
+
     public void Leave(Endpoint endpoint, RouteSocket route) => bridge.Leave(endpoint, route);
 
     public bool Verify(NetworkState network, Endpoint endpoint, IReadOnlyDictionary<string, LinkInfo> hostLinks) =>

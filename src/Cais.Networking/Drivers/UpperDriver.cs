@@ -63,6 +63,8 @@ internal sealed class UpperDriver(HostKernel host, string kind) : INetworkDriver
     }
 
     /// <summary>Nothing of it is on the host.</summary>
+    public bool HasHostEnd => false;
+
     public void Leave(Endpoint endpoint, RouteSocket route)
     {
     }

@@ -49,6 +49,8 @@ internal sealed class RemoteDriver(HostKernel host) : INetworkDriver
     }
 
     /// <summary>The plugin takes away what is its own.</summary>
+    public bool HasHostEnd => false;
+
     public void Leave(Endpoint endpoint, RouteSocket route)
     {
     }

@@ -49,6 +49,9 @@ public sealed record Sandbox
 
     /// <summary>The published ports, with the host ports that were found for them.</summary>
     public IReadOnlyList<PortBinding> Ports { get; init; } = [];
+
+    /// <summary>The host's ends of interfaces that were taken from the container and may not be deleted yet.</summary>
+    public IReadOnlyList<string> Leaving { get; init; } = [];
 }
 
 /// <summary>A sandbox on its way: what it will be, and when the kernel has made it.</summary>

@@ -17,7 +17,7 @@ namespace Cais.Networking.Sandboxes;
 /// Containers' namespaces. All methods but <see cref="Find"/> run as jobs on the host's kernel thread. The row in the database comes before
 /// anything in the kernel and goes before it too: whatever is in the kernel without a row is left over and is cleared away at the next start.
 /// </summary>
-internal sealed class SandboxManager(
+internal sealed partial class SandboxManager(
     HostKernel host,
     HostKernel background,
     NamespacePool pool,
@@ -130,6 +130,7 @@ internal sealed class SandboxManager(
             }
         }
 
+        FinishLeaving(sandbox);
         foreach (var endpoint in sandbox.Endpoints)
         {
             if (networks.TryGet(endpoint.NetworkId, out var network))
@@ -166,96 +167,6 @@ internal sealed class SandboxManager(
                 JoinLive(record.Sandbox.Endpoints, endpoint, network, driver, target);
             }
         }
-    }
-
-    public Endpoint Connect(string containerId, EndpointSpec spec)
-    {
-        var record = Get(containerId);
-        var network = networks.Get(spec.Network);
-        if (network.Network.Driver is "host" or "null" or "none" || record.Sandbox.NamespacePath is not { } path ||
-            record.Sandbox.Endpoints.Any(e => e.NetworkName is "none"))
-        {
-            throw new NetworkException(
-                NetworkError.Forbidden,
-                network.Network.Name == "host"
-                    ? "container cannot be disconnected from host network or connected to host network"
-                    : "container cannot be connected to multiple networks with one of the networks in private (none) mode");
-        }
-
-        if (record.Sandbox.Endpoints.Any(e => e.NetworkId == network.Network.Id))
-        {
-            throw new NetworkException(
-                NetworkError.Forbidden,
-                $"endpoint with name {record.Spec.ContainerName} already exists in network {network.Network.Name}");
-        }
-
-        var driver = driverOf(network.Network)!;
-        var names = record.Sandbox.Endpoints.Select(e => e.InterfaceName).OfType<string>().ToList();
-        var endpoint = EndpointFactory.Create(network, spec, record.Spec, names);
-        networks.Add(endpoint);
-        IReadOnlyList<Endpoint> after = [.. record.Sandbox.Endpoints, endpoint];
-        try
-        {
-            Replace(record, after, () =>
-            {
-                using var target = SandboxNamespace.Open(host.Thread, path);
-                JoinLive(after, endpoint, network, driver, target);
-                StartNameServer(containerId, after, target);
-            });
-            return endpoint;
-        }
-        catch
-        {
-            networks.Remove(endpoint);
-            driver.Leave(endpoint, host.Route);
-            throw;
-        }
-    }
-
-    public void Disconnect(string containerId, string networkNameOrId)
-    {
-        var record = Get(containerId);
-        var network = networks.Get(networkNameOrId);
-        if (record.Sandbox.Endpoints.FirstOrDefault(e => e.NetworkId == network.Network.Id) is not { } endpoint)
-        {
-            throw new NetworkException(NetworkError.Forbidden, $"container {containerId} is not connected to network {network.Network.Name}");
-        }
-
-        if (endpoint.InterfaceName is null)
-        {
-            throw new NetworkException(
-                NetworkError.Forbidden,
-                network.Network.Name == "host"
-                    ? "container cannot be disconnected from host network or connected to host network"
-                    : $"container {containerId} cannot be disconnected from network {network.Network.Name}");
-        }
-
-        IReadOnlyList<Endpoint> after = [.. record.Sandbox.Endpoints.Where(e => e.Id != endpoint.Id)];
-        Replace(record, after, () =>
-        {
-            driverOf(network.Network)?.Leave(endpoint, host.Route);
-            using var target = SandboxNamespace.Open(host.Thread, record.Sandbox.NamespacePath!);
-            var inside = new RouteBatch();
-
-            if (endpoint.Spec.Remote?.SourceInterface is { } source && target.Route.FindLink(endpoint.InterfaceName) is { } link)
-            {
-                // The plugin gets its interface back. The kernel needs the descriptor until it has done so.
-                using var here = NetworkNamespace.OpenCurrent();
-                inside.MoveLink(link.Index, endpoint.InterfaceName, here, source);
-                target.Route.Execute(inside, Errno.ENODEV);
-            }
-            else
-            {
-                // A pair is gone with its other end; other kinds are not.
-                inside.DeleteLink(endpoint.InterfaceName);
-                target.Route.Execute(inside, Errno.ENODEV);
-            }
-
-            var links = target.Route.Links();
-            AddDefaultRoutes(inside, after, e => links.FirstOrDefault(l => l.Name == e.InterfaceName)?.Index ?? 0);
-            target.Route.Execute(inside);
-        });
-        networks.Remove(endpoint);
     }
 
     public void Rename(string containerId, string containerName)
@@ -297,29 +208,6 @@ internal sealed class SandboxManager(
 
     private SandboxRecord Get(string containerId) =>
         Find(containerId) ?? throw new NetworkException(NetworkError.NotFound, $"container {containerId} has no network namespace");
-
-    /// <summary>Changes who is where: record first, then kernel, then published ports, which may lead elsewhere now.</summary>
-    private void Replace(SandboxRecord record, IReadOnlyList<Endpoint> endpoints, Action kernel)
-    {
-        var changed = record with { Sandbox = record.Sandbox with { Endpoints = endpoints } };
-        store.Save(changed);
-        _records[record.Sandbox.ContainerId] = changed;
-        try
-        {
-            kernel();
-        }
-        catch
-        {
-            store.Save(record);
-            _records[record.Sandbox.ContainerId] = record;
-            throw;
-        }
-
-        var before = Published(record);
-        var now = Published(changed);
-        firewall.Unpublish([.. before.Except(now)]);
-        firewall.Publish([.. now.Except(before)]);
-    }
 
     private void Build(Sandbox sandbox, SandboxSpec spec, SandboxNamespace target)
     {
@@ -366,16 +254,6 @@ internal sealed class SandboxManager(
         }
 
         return driver.Join(network, endpoint, target, inside);
-    }
-
-    /// <summary>Adds one interface to a namespace that is in use.</summary>
-    private static void JoinLive(IReadOnlyList<Endpoint> all, Endpoint endpoint, NetworkState network, INetworkDriver driver, SandboxNamespace target)
-    {
-        var inside = new RouteBatch();
-        var index = Join(driver, network, endpoint, target, inside);
-        var links = target.Route.Links();
-        AddDefaultRoutes(inside, all, e => e.Id == endpoint.Id ? index : links.FirstOrDefault(l => l.Name == e.InterfaceName)?.Index ?? 0);
-        target.Route.Execute(inside);
     }
 
     private static void AddDefaultRoutes(RouteBatch inside, IReadOnlyList<Endpoint> endpoints, Func<Endpoint, int> indexOf)
@@ -455,6 +333,11 @@ internal sealed class SandboxManager(
         if (_nameServers.Remove(containerId, out var server))
         {
             server.Dispose();
+        }
+
+        foreach (var key in _leaving.Keys.Where(k => k.Container == containerId).ToList())
+        {
+            _leaving.Remove(key);
         }
 
         held.ForEach(ports.Release);

@@ -162,15 +162,15 @@ internal sealed class FeatureCases
         Add("builtin-arg", "ALL_PROXY / all_proxy", Proof.HeldBy, "Run_sees_declared_arguments_and_proxies_but_only_the_former_count");
         Add("builtin-arg", "BUILDKIT_BUILD_NAME", Proof.Ignored, "names the build in progress displays that show several; one build is shown");
         Add("builtin-arg", "BUILDKIT_CACHE_MOUNT_NS", Proof.HeldBy, "Cache_mounts_have_a_namespace");
-        Add("builtin-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR", Proof.Refused, "the .git directory of a context that is an address is left out; ADD --keep-git-dir keeps it");
+        Add("builtin-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR", Proof.HeldBy, "A_context_that_is_a_repository_keeps_its_git_directory_where_it_is_asked_for");
         Add("builtin-arg", "BUILDKIT_INLINE_CACHE", Proof.HeldBy, "An_inline_cache_is_found_by_another_engine");
-        Add("builtin-arg", "BUILDKIT_MULTI_PLATFORM", Proof.Refused, "one platform gives a manifest, several an index");
+        Add("builtin-arg", "BUILDKIT_MULTI_PLATFORM", Proof.HeldBy, "One_platform_is_an_index_where_it_is_asked_for");
         Add("builtin-arg", "BUILDKIT_SANDBOX_HOSTNAME", Proof.HeldBy, "Cache_mounts_have_a_namespace");
-        Add("builtin-arg", "BUILDKIT_SYNTAX", Proof.Ignored, "the built-in language is the newest stable one");
+        Add("builtin-arg", "BUILDKIT_SYNTAX", Proof.Ignored, "by cais build and the classic door: the built-in language is the newest stable one. BuildKit's API runs the image");
         Add("builtin-arg", "BUILDKIT_DOCKERFILE_CHECK", Proof.HeldBy, "Checks_warn_by_their_names");
         Add("builtin-arg", "BUILDKIT_SBOM_SCAN_CONTEXT", Proof.Refused, "the SBOM lists the packages of the result");
         Add("builtin-arg", "BUILDKIT_SBOM_SCAN_STAGE", Proof.Refused, "the SBOM lists the packages of the result");
-        Add("builtin-arg", "BUILDKIT_ATTEST_<TYPE>", Proof.Refused, "use --attest");
+        Add("builtin-arg", "BUILDKIT_ATTEST_<TYPE>", Proof.HeldBy, "Statements_are_asked_for_by_options_and_by_arguments");
         Add("builtin-arg", "SOURCE_DATE_EPOCH", Proof.HeldBy, "The_same_build_gives_the_same_bits");
         Add("builtin-arg", "SOURCE_DATE_EPOCH special values", Proof.Refused, "only a number of seconds is taken");
         Add("dockerignore", "file name", Proof.HeldBy, "Decides");
@@ -187,8 +187,8 @@ internal sealed class FeatureCases
         Add("named-context", "git URL or https://...git", Proof.HeldBy, "A_named_context_is_an_address");
         Add("named-context", "http(s) URL", Proof.HeldBy, "A_named_context_is_an_address");
         Add("named-context", "local:name", Proof.HeldBy, "Named_contexts_take_the_place_of_stages_and_images");
-        Add("named-context", "input:name", Proof.ContextFails, "input:x");
-        Add("named-context", "oci-layout://store@digest", Proof.ContextFails, "oci-layout://s@sha256:1");
+        Add("named-context", "input:name", Proof.HeldBy, "Bake_links_one_targets_result_into_another");
+        Add("named-context", "oci-layout://store@digest", Proof.HeldBy, "A_cache_and_an_image_travel_as_directories_of_the_client");
         Add("named-context", "name::platform", Proof.HeldBy, "A_named_context_may_be_for_one_platform");
         Add("named-context", "override", Proof.HeldBy, "Named_contexts_take_the_place_of_stages_and_images");
         Add("named-context", "docker-image://scratch", Proof.HeldBy, "Named_contexts_take_the_place_of_stages_and_images");
@@ -214,43 +214,43 @@ internal sealed class FeatureCases
         Add("check-rule", "ExposeProtoCasing", Proof.HeldBy, "Checks_warn_by_their_names");
         Add("check-rule", "ExposeInvalidFormat", Proof.HeldBy, "Checks_warn_by_their_names");
         Add("check-rule", "InvalidDefinitionDescription", Proof.HeldBy, "Checks_warn_by_their_names");
-        Add("frontend-option", "filename", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "target", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "platform", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "build-arg:<name>", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "label:<name>", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "context:<name>", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "input-metadata:<name>", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "no-cache", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "add-hosts", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "shm-size", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "ulimit", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "memory", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "memswap", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "cpushares", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "cpuperiod", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "cpuquota", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "cpusetcpus", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "cpusetmems", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "cgroup-parent", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "force-network-mode", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "hostname", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "image-resolve-mode", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "multi-platform", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "cache-imports", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "cache-from", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "attest:<type>", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "contextsubdir", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "contextkey", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "dockerfilekey", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "local-sessionid:<name>", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "sharedkey:localdir:<name>", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "cmdline", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "source", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "frontend.caps", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("frontend-option", "requestid", Proof.Door, "what BuildKit clients send: the BuildKit door reads it");
-        Add("subrequest", "frontend.subrequests.describe", Proof.Door, "BuildKit door");
-        Add("subrequest", "frontend.outline", Proof.Refused, "cais build --call knows build, check and targets");
+        Add("frontend-option", "filename", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "target", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "platform", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "build-arg:<name>", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "label:<name>", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "context:<name>", Proof.HeldBy, "Where_things_are_is_understood");
+        Add("frontend-option", "input-metadata:<name>", Proof.Ignored, "what is known of an input comes with the result that it is");
+        Add("frontend-option", "no-cache", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "add-hosts", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "shm-size", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "ulimit", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "memory", Proof.HeldBy, "Limits_of_commands_are_understood");
+        Add("frontend-option", "memswap", Proof.HeldBy, "Limits_of_commands_are_understood");
+        Add("frontend-option", "cpushares", Proof.HeldBy, "Limits_of_commands_are_understood");
+        Add("frontend-option", "cpuperiod", Proof.HeldBy, "Limits_of_commands_are_understood");
+        Add("frontend-option", "cpuquota", Proof.HeldBy, "Limits_of_commands_are_understood");
+        Add("frontend-option", "cpusetcpus", Proof.HeldBy, "Limits_of_commands_are_understood");
+        Add("frontend-option", "cpusetmems", Proof.HeldBy, "Limits_of_commands_are_understood");
+        Add("frontend-option", "cgroup-parent", Proof.HeldBy, "Limits_of_commands_are_understood");
+        Add("frontend-option", "force-network-mode", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "hostname", Proof.HeldBy, "Limits_of_commands_are_understood");
+        Add("frontend-option", "image-resolve-mode", Proof.HeldBy, "What_buildx_sends_is_understood");
+        Add("frontend-option", "multi-platform", Proof.HeldBy, "One_platform_may_be_asked_for_as_several");
+        Add("frontend-option", "cache-imports", Proof.HeldBy, "Caches_to_use_are_understood");
+        Add("frontend-option", "cache-from", Proof.HeldBy, "Caches_to_use_are_understood");
+        Add("frontend-option", "attest:<type>", Proof.HeldBy, "Statements_are_asked_for_by_options_and_by_arguments");
+        Add("frontend-option", "contextsubdir", Proof.HeldBy, "Where_things_are_is_understood");
+        Add("frontend-option", "contextkey", Proof.HeldBy, "Where_things_are_is_understood");
+        Add("frontend-option", "dockerfilekey", Proof.HeldBy, "Where_things_are_is_understood");
+        Add("frontend-option", "local-sessionid:<name>", Proof.HeldBy, "Where_things_are_is_understood");
+        Add("frontend-option", "sharedkey:localdir:<name>", Proof.Ignored, "the session says whose files they are");
+        Add("frontend-option", "cmdline", Proof.HeldBy, "A_frontend_that_is_an_image_says_what_to_build");
+        Add("frontend-option", "source", Proof.HeldBy, "A_frontend_that_is_an_image_says_what_to_build");
+        Add("frontend-option", "frontend.caps", Proof.HeldBy, "What_clients_cannot_do_without_is_there_or_named");
+        Add("frontend-option", "requestid", Proof.HeldBy, "Where_things_are_is_understood");
+        Add("subrequest", "frontend.subrequests.describe", Proof.HeldBy, "Questions_about_a_Dockerfile_are_answered");
+        Add("subrequest", "frontend.outline", Proof.HeldBy, "What_can_be_given_to_a_build_is_listed");
         Add("subrequest", "frontend.targets", Proof.HeldBy, "The_targets_of_a_file_are_listed");
         Add("subrequest", "frontend.lint", Proof.HeldBy, "Checks_are_made_without_building");
         Add("subrequest", "frontend.convertllb", Proof.Refused, "there is no LLB behind the solver");
@@ -287,13 +287,9 @@ internal enum Proof
     Mount,
     Git,
     Fails,
-    ContextFails,
 
     /// <summary>A test of that name, wherever in the repository.</summary>
     HeldBy,
-
-    /// <summary>For clients of BuildKit's API.</summary>
-    Door,
 
     /// <summary>Accepted, and without effect.</summary>
     Ignored,

@@ -41,7 +41,7 @@ public sealed class FeatureTests
             case Proof.HeldBy:
                 Assert.Contains(subject + "(", TestSources.Value, StringComparison.Ordinal);
                 break;
-            case Proof.Door or Proof.Ignored or Proof.Refused:
+            case Proof.Ignored or Proof.Refused:
                 Assert.NotEmpty(subject);
                 break;
             case Proof.Git:
@@ -49,10 +49,6 @@ public sealed class FeatureTests
                 break;
             case Proof.Fails:
                 Assert.Contains(expected, (await Assert.ThrowsAsync<DockerfileException>(() => Plan(subject))).Message, StringComparison.OrdinalIgnoreCase);
-                break;
-            case Proof.ContextFails:
-                var options = new BuildOptions { NamedContexts = new Dictionary<string, string> { ["c"] = subject } };
-                Assert.Contains("not supported", (await Assert.ThrowsAsync<DockerfileException>(() => Plan("FROM c\n", options))).Message, StringComparison.Ordinal);
                 break;
             default:
                 Assert.Contains(expected, Look(proof, await Plan(subject, proof == Proof.EnvForArm ? new BuildOptions { Platform = Platform.Parse("linux/arm64") } : null)), StringComparison.Ordinal);
@@ -126,9 +122,8 @@ public sealed class FeatureTests
                 var (proof, subject, _) = Cases.All[(area.Key, name)];
                 var state = proof switch
                 {
-                    Proof.Refused or Proof.ContextFails => proof == Proof.Refused ? $"no: {subject}" : "refused with a reason",
+                    Proof.Refused => $"no: {subject}",
                     Proof.Ignored => $"accepted, without effect: {subject}",
-                    Proof.Door => subject,
                     Proof.HeldBy => $"works ({subject})",
                     Proof.Fails when name == "--device" => "refused with a reason",
                     _ => "works",

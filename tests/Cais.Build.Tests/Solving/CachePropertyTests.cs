@@ -1,13 +1,11 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Cais.Build.Cache;
-using Cais.Build.Graph;
 using Cais.Build.Language;
-using Cais.Build.Patterns;
 using Cais.Build.Planning;
 using Cais.Build.Solving;
 using Cais.Build.Tests.Planning;
+using Cais.Linux;
 using Cais.Storage;
 
 namespace Cais.Build.Tests.Solving;
@@ -98,7 +96,7 @@ public sealed class CachePropertyTests : IDisposable
     {
         var name = Names[random.Next(Names.Length)];
         var path = Path.Combine(_context, name);
-        switch (random.Next(6))
+        switch (random.Next(8))
         {
             case 0:
                 Write(name, random.Next(3).ToString(CultureInfo.InvariantCulture));
@@ -123,7 +121,19 @@ public sealed class CachePropertyTests : IDisposable
                 }
 
                 break;
-            case 4:
+            case 4 when File.Exists(path):
+                Xattr.Set(path, "user.note", [(byte)('0' + random.Next(3))]);
+                break;
+            case 5:
+                // A directory's count too, and so does that one is gone.
+                var directory = Path.Combine(_context, "sub");
+                if (!Xattr.Remove(directory, "user.note"))
+                {
+                    Xattr.Set(directory, "user.note", "d"u8);
+                }
+
+                break;
+            case 6:
                 _arguments["ONE"] = random.Next(3).ToString(CultureInfo.InvariantCulture);
                 break;
             default:
@@ -150,66 +160,22 @@ public sealed class CachePropertyTests : IDisposable
         File.WriteAllText(path, content);
     }
 
-    /// <summary>What comes out, file by file with kind, mode and content; and the steps that were done. A build that fails says why instead.</summary>
+    /// <summary>What comes out, file by file with kind, mode, attributes and content; and the steps that were done. A build that fails says why instead.</summary>
     private async Task<(IReadOnlyList<string> Files, IReadOnlyCollection<string> Done)> Build(BuildCache cache, string dockerfile)
     {
         var plan = await BuildPlanner.PlanAsync(
             Dockerfile.Parse(new DockerfileSource("Dockerfile", dockerfile)), new BuildOptions { Arguments = _arguments }, new FakeImages(), TestContext.Current.CancellationToken);
-        var inputs = new Inputs(_context);
-        var progress = new Progress();
+        var inputs = new FolderInputs(_context);
+        var progress = new DoneSteps();
         using var http = new HttpClient();
         using var solver = new Solver(cache, inputs, new StepRunner(cache, inputs, new WritingExecutor(), http), progress);
         try
         {
-            return (List(await solver.SolveAsync(plan.Result, TestContext.Current.CancellationToken)), progress.Done);
+            return (ResultTree.Describe(await solver.SolveAsync(plan.Result, TestContext.Current.CancellationToken)), progress.Done);
         }
         catch (StepFailedException e)
         {
             return ([e.Message], []);
-        }
-    }
-
-    private static List<string> List(StepResult result)
-    {
-        using var root = Cais.Build.Files.RootDirectory.OpenLayers([.. result.Paths.Distinct()]);
-        var mount = $"/proc/self/fd/{root.Descriptor}";
-        return [.. Directory.EnumerateFileSystemEntries(mount, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }).Order(StringComparer.Ordinal).Select(p =>
-        {
-            var info = new FileInfo(p);
-            return info.LinkTarget is { } link ? $"{p[mount.Length..]} -> {link}"
-                : Directory.Exists(p) ? $"{p[mount.Length..]}/ {File.GetUnixFileMode(p)}" : $"{p[mount.Length..]} {File.GetUnixFileMode(p)} {File.ReadAllText(p)}";
-        })];
-    }
-
-    private sealed class Inputs(string context) : IBuildInputs
-    {
-        public Task<ContextDirectory> OpenContextAsync(string name, CancellationToken cancellation) => Task.FromResult(new ContextDirectory(context, IgnoreFile.Empty));
-
-        public Task<IReadOnlyList<string>> OpenImageAsync(ImageIdentity image, CancellationToken cancellation) => Task.FromResult<IReadOnlyList<string>>([]);
-
-        public Task<ReadOnlyMemory<byte>?> FindSecretAsync(string id, CancellationToken cancellation) => Task.FromResult<ReadOnlyMemory<byte>?>(null);
-
-        public Task<string?> FindAgentAsync(string id, CancellationToken cancellation) => Task.FromResult<string?>(null);
-    }
-
-    private sealed class Progress : IBuildProgress
-    {
-        public ConcurrentQueue<string> Done { get; } = [];
-
-        public void Started(Step step)
-        {
-        }
-
-        public void Output(Step step, bool isError, ReadOnlySpan<byte> data)
-        {
-        }
-
-        public void Completed(Step step, bool wasCached, Exception? error)
-        {
-            if (!wasCached && error is null && step is not ImageStep)
-            {
-                Done.Enqueue(step.Name);
-            }
         }
     }
 

@@ -1,12 +1,11 @@
-using System.Collections.Concurrent;
 using System.Text;
 using Cais.Build.Cache;
-using Cais.Build.Graph;
 using Cais.Build.Language;
 using Cais.Build.Patterns;
 using Cais.Build.Planning;
 using Cais.Build.Solving;
 using Cais.Build.Tests.Planning;
+using Cais.Linux;
 using Cais.Storage;
 using Cais.Testing;
 
@@ -41,39 +40,18 @@ public sealed class SolverTests : IDisposable
         File.WriteAllText(full, content);
     }
 
-    private async Task<(StepResult Result, Progress Progress)> Build(string dockerfile, BuildOptions? options = null, string ignore = "", HttpClient? http = null)
+    private async Task<(StepResult Result, DoneSteps Progress)> Build(string dockerfile, BuildOptions? options = null, string ignore = "", HttpClient? http = null, Dictionary<string, string>? secrets = null)
     {
         var plan = await BuildPlanner.PlanAsync(
             Dockerfile.Parse(new DockerfileSource("Dockerfile", dockerfile)), options ?? new BuildOptions(), new FakeImages(), TestContext.Current.CancellationToken);
-        var inputs = new Inputs(_context, IgnoreFile.Parse(ignore));
-        var progress = new Progress();
+        var inputs = new FolderInputs(_context, IgnoreFile.Parse(ignore)) { Secrets = secrets ?? [] };
+        var progress = new DoneSteps();
         using var own = new HttpClient();
         using var solver = new Solver(_cache, inputs, new StepRunner(_cache, inputs, _executor, http ?? own), progress);
         return (await solver.SolveAsync(plan.Result, TestContext.Current.CancellationToken), progress);
     }
 
-    /// <summary>The result's files with their contents; directories end in a slash.</summary>
-    private static SortedDictionary<string, string> Files(StepResult result)
-    {
-        var files = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (var layer in result.Paths)
-        {
-            foreach (var path in Directory.EnumerateFileSystemEntries(layer, "*", SearchOption.AllDirectories))
-            {
-                var name = path[layer.Length..];
-                if (Directory.Exists(path))
-                {
-                    files[name + "/"] = "";
-                }
-                else
-                {
-                    files[name] = new FileInfo(path).LinkTarget is { } link ? "-> " + link : File.ReadAllText(path);
-                }
-            }
-        }
-
-        return files;
-    }
+    private static SortedDictionary<string, string> Files(StepResult result) => ResultTree.Contents(result);
 
     [Fact]
     public async Task Copies_files_directories_and_heredocs()
@@ -289,6 +267,67 @@ public sealed class SolverTests : IDisposable
         Assert.Equal("2", Files((await Build(text)).Result)["/s/f"]);
     }
 
+    [Fact]
+    public async Task A_repository_of_plain_files_is_fetched_whole()
+    {
+        var (server, _) = await PlainRepository();
+        await using (server)
+        {
+            var address = $"{server.Address}/repository.git";
+            Assert.Equal("2", Files((await Build($"FROM scratch\nADD {address} /s/\n")).Result)["/s/f"]);
+            Assert.Equal("1", Files((await Build($"FROM scratch\nADD {address}#v1 /s/\n")).Result)["/s/f"]);
+        }
+    }
+
+    [Fact]
+    public async Task A_commit_of_a_server_that_gives_only_branches_is_found()
+    {
+        var (server, first) = await PlainRepository();
+        await using (server)
+        {
+            Assert.Equal("1", Files((await Build($"FROM scratch\nADD {server.Address}/repository.git#{first} /s/\n")).Result)["/s/f"]);
+            Assert.Equal("1", Files((await Build($"FROM scratch\nADD --checksum={first} {server.Address}/repository.git#v1 /s/\n")).Result)["/s/f"]);
+            await Assert.ThrowsAsync<StepFailedException>(() => Build($"FROM scratch\nADD --checksum={first} {server.Address}/repository.git#main /s/\n"));
+        }
+    }
+
+    [Fact]
+    public async Task A_repository_that_is_not_everybodys_is_opened_by_a_secret()
+    {
+        var (server, _) = await PlainRepository("basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("x-access-token:t0ken")));
+        await using (server)
+        {
+            var text = $"FROM scratch\nADD {server.Address}/repository.git /s/\n";
+            await Assert.ThrowsAsync<StepFailedException>(() => Build(text));
+            await Assert.ThrowsAsync<StepFailedException>(() => Build(text, secrets: new() { ["GIT_AUTH_TOKEN"] = "wrong" }));
+            Assert.Equal("2", Files((await Build(text, secrets: new() { ["GIT_AUTH_TOKEN"] = "t0ken" })).Result)["/s/f"]);
+
+            // A secret for the host alone comes first, and a header is sent as it is.
+            Assert.Equal("2", Files((await Build(text, secrets: new() { ["GIT_AUTH_TOKEN"] = "wrong", ["GIT_AUTH_TOKEN.127.0.0.1"] = "t0ken" })).Result)["/s/f"]);
+            var header = "basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("x-access-token:t0ken"));
+            Assert.Equal("2", Files((await Build(text, secrets: new() { ["GIT_AUTH_HEADER"] = header, ["GIT_AUTH_TOKEN"] = "wrong" })).Result)["/s/f"]);
+        }
+    }
+
+    /// <summary>Two commits, the first one tagged v1, behind a server that does not know Git. Gives the first commit.</summary>
+    private async Task<(PlainGitServer Server, string First)> PlainRepository(string? authorization = null)
+    {
+        var work = Directory.CreateDirectory(Path.Combine(_root, "work")).FullName;
+        await Git(work, "init", "--quiet", "--initial-branch=main", ".");
+        foreach (var content in new[] { "1", "2" })
+        {
+            await File.WriteAllTextAsync(Path.Combine(work, "f"), content, TestContext.Current.CancellationToken);
+            await Git(work, "add", ".");
+            await Git(work, "-c", "user.name=t", "-c", "user.email=t@e", "commit", "--quiet", "-m", content);
+            await Git(work, content == "1" ? ["tag", "v1"] : ["branch", "other"]);
+        }
+
+        var served = Path.Combine(_root, "served");
+        await Git(work, "clone", "--quiet", "--bare", ".", Path.Combine(served, "repository.git"));
+        await Git(Path.Combine(served, "repository.git"), "update-server-info");
+        return (PlainGitServer.Serve(served, authorization), (await Command.Run("git", ["-C", work, "rev-parse", "v1"])).Succeeded().Text);
+    }
+
     private static async Task Git(string directory, params string[] arguments)
     {
         using var git = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("git", arguments) { WorkingDirectory = directory })!;
@@ -325,6 +364,31 @@ public sealed class SolverTests : IDisposable
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
         Cais.Linux.FileSystem.FileAt.Status(Cais.Linux.FileSystem.FileAt.CurrentDirectory, Encoding.UTF8.GetBytes(path + "\0"), out var status);
         Assert.Equal((7u, 8u), (status.Uid, status.Gid));
+    }
+
+    [Fact]
+    public async Task Capabilities_and_attributes_of_users_are_copied_and_count()
+    {
+        Write("f", "1");
+        Write("d/g", "1");
+        var (file, directory) = (Path.Combine(_context, "f"), Path.Combine(_context, "d"));
+        byte[] capability = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        const string text = "FROM scratch AS one\nCOPY --chown=7:8 --chmod=755 . /c/\nFROM scratch\nCOPY --from=one /c /again/\n";
+        await Build(text);
+        Xattr.Set(file, "security.capability", capability);
+        Xattr.Set(file, "user.note", "file"u8);
+        Xattr.Set(directory, "user.note", "directory"u8);
+        var (result, progress) = await Build(text);
+        Assert.Equal(2, progress.Done.Count);
+        Assert.Equal(capability, Xattr.Get(result.Paths[^1] + "/again/f", "security.capability"));
+        Assert.Equal("file"u8, Xattr.Get(result.Paths[^1] + "/again/f", "user.note")!);
+        Assert.Equal("directory"u8, Xattr.Get(result.Paths[^1] + "/again/d", "user.note")!);
+        Assert.Empty((await Build(text)).Progress.Done);
+        foreach (var change in new Action[] { () => Xattr.Set(directory, "user.note", "changed"u8), () => Xattr.Remove(file, "security.capability"), () => Xattr.Remove(file, "user.note") })
+        {
+            change();
+            Assert.Equal(2, (await Build(text)).Progress.Done.Count);
+        }
     }
 
     [Fact]
@@ -375,39 +439,6 @@ public sealed class SolverTests : IDisposable
     private sealed class FakeServer(Func<HttpRequestMessage, HttpResponseMessage> answer) : HttpMessageHandler
     {
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => Task.FromResult(answer(request));
-    }
-
-    private sealed class Inputs(string context, IgnoreFile ignore) : IBuildInputs
-    {
-        public Task<ContextDirectory> OpenContextAsync(string name, CancellationToken cancellation) => Task.FromResult(new ContextDirectory(context, ignore));
-
-        public Task<IReadOnlyList<string>> OpenImageAsync(ImageIdentity image, CancellationToken cancellation) => Task.FromResult<IReadOnlyList<string>>([]);
-
-        public Task<ReadOnlyMemory<byte>?> FindSecretAsync(string id, CancellationToken cancellation) => Task.FromResult<ReadOnlyMemory<byte>?>(null);
-
-        public Task<string?> FindAgentAsync(string id, CancellationToken cancellation) => Task.FromResult<string?>(null);
-    }
-
-    private sealed class Progress : IBuildProgress
-    {
-        /// <summary>The steps that were done, not taken from the cache.</summary>
-        public ConcurrentQueue<string> Done { get; } = [];
-
-        public void Started(Step step)
-        {
-        }
-
-        public void Output(Step step, bool isError, ReadOnlySpan<byte> data)
-        {
-        }
-
-        public void Completed(Step step, bool wasCached, Exception? error)
-        {
-            if (!wasCached && error is null && step is not ImageStep)
-            {
-                Done.Enqueue(step.Name);
-            }
-        }
     }
 
     /// <summary>Understands a few words instead of running programs, and writes into the upper directory.</summary>

@@ -29,6 +29,60 @@ public sealed class FrontendAttributesTests
     }
 
     [Fact]
+    public void Limits_of_commands_are_understood()
+    {
+        var read = Read(
+            ("memory", "1"), ("memswap", "2"), ("cpushares", "3"), ("cpuperiod", "4"), ("cpuquota", "5"), ("cpusetcpus", "0-1"), ("cpusetmems", "0"), ("cgroup-parent", "/p"), ("hostname", "h"))
+            .ToOptions().Surroundings;
+        Assert.Equal((1, 2, 3, 4, 5), (read.Memory, read.MemoryAndSwap, read.CpuShares, read.CpuPeriod, read.CpuQuota));
+        Assert.Equal(("0-1", "0", "/p", "h"), (read.CpuSet, read.MemoryNodes, read.CgroupParent, read.Hostname));
+    }
+
+    [Fact]
+    public void Where_things_are_is_understood()
+    {
+        var read = Read(
+            ("contextkey", "c"), ("dockerfilekey", "d"), ("contextsubdir", "sub"), ("context", "https://example.test/a.git"), ("local-sessionid:c", "other"), ("requestid", "frontend.lint"),
+            ("context:base", "docker-image://b"), ("context:base::linux/arm64", "docker-image://c"));
+        Assert.Equal(("c", "d", "sub"), (read.ContextDirectory, read.DockerfileDirectory, read.ContextSubdirectory));
+        Assert.Equal(("https://example.test/a.git", "other", "frontend.lint"), (read.RemoteContext, read.SessionOf("c"), read.Subrequest));
+        Assert.Equal(["base", "base::linux/arm64"], read.NamedContexts.Keys.Order());
+    }
+
+    [Fact]
+    public void Caches_to_use_are_understood()
+    {
+        var read = Read(("cache-from", "one, two"), ("cache-imports", """[{"Type":"local","Attrs":{"src":"d"}}]"""));
+        Assert.Equal(["registry one", "registry two", "local d"], read.CacheFrom.Select(c => $"{c.Type} {c.Attributes.Values.Single()}"));
+    }
+
+    [Fact]
+    public void Statements_are_asked_for_by_options_and_by_arguments()
+    {
+        Assert.Equal(["type=sbom", "type=provenance,mode=max"], Read(("attest:sbom", ""), ("attest:provenance", "mode=max")).Attestations);
+        Assert.Empty(Read(("attest:provenance", "mode=min,inline-only=true")).Attestations);
+        Assert.Equal(
+            ["type=sbom", "type=provenance,mode=max"], Read(("build-arg:BUILDKIT_ATTEST_SBOM", "true"), ("build-arg:BUILDKIT_ATTEST_PROVENANCE", "mode=max")).Attestations);
+        Assert.Equal(["type=sbom,disabled=true"], Read(("build-arg:BUILDKIT_ATTEST_SBOM", "false")).Attestations);
+    }
+
+    [Theory]
+    [InlineData("multi-platform")]
+    [InlineData("build-arg:BUILDKIT_MULTI_PLATFORM")]
+    public void One_platform_may_be_asked_for_as_several(string name)
+    {
+        Assert.True(Read((name, "1")).IsMultiPlatform);
+        Assert.False(Read((name, "0")).IsMultiPlatform);
+    }
+
+    [Fact]
+    public void What_clients_cannot_do_without_is_there_or_named()
+    {
+        Assert.Null(Read(("frontend.caps", "moby.buildkit.frontend.contexts+forward,moby.buildkit.frontend.subrequests")).MissingCapability);
+        Assert.Equal("moby.buildkit.frontend.magic", Read(("frontend.caps", "moby.buildkit.frontend.contexts,moby.buildkit.frontend.magic+forward")).MissingCapability);
+    }
+
+    [Fact]
     public void No_cache_without_stages_means_all() => Assert.True(Read(("no-cache", "")).ToOptions().NoCache);
 
     [Theory]

@@ -64,6 +64,34 @@ public sealed class FileTransferTests : IDisposable
         Assert.Equal("same!", System.IO.File.ReadAllText(Path.Combine(to, "b")));
     }
 
+    [Fact]
+    public async Task Attributes_arrive_change_and_go()
+    {
+        var to = Make("to");
+        await Receive(to, [With("user.one", "1", Dir("d")), File("d/a", "x"), With("user.one", "1", File("d/f", "x"))]);
+        Assert.Equal("1", Attribute("d/f", "user.one"));
+        Assert.Equal("1", Attribute("d", "user.one"));
+        Assert.Empty(await Receive(to, [With("user.one", "1", Dir("d")), File("d/a", "x"), With("user.one", "1", File("d/f", "x"))]));
+        await Receive(to, [With("user.two", "2", Dir("d")), With("user.one", "3", File("d/a", "x")), With("user.one", "2", File("d/f", "x"))]);
+        Assert.Equal("2", Attribute("d/f", "user.one"));
+        Assert.Equal("3", Attribute("d/a", "user.one"));
+        Assert.Equal((null, "2"), (Attribute("d", "user.one"), Attribute("d", "user.two")));
+        await Receive(to, [Dir("d"), File("d/a", "x"), File("d/f", "x")]);
+        Assert.Equal((null, null, null), (Attribute("d/f", "user.one"), Attribute("d/a", "user.one"), Attribute("d", "user.two")));
+
+        // Nothing that means something to the kernel.
+        await Receive(to, [With("trusted.overlay.opaque", "y", Dir("d")), File("d/f", "x")]);
+        Assert.Null(Attribute("d", "trusted.overlay.opaque"));
+
+        string? Attribute(string path, string name) => Xattr.Get(Path.Combine(to, path), name) is { } value ? Encoding.UTF8.GetString(value) : null;
+
+        static Sent With(string name, string value, Sent file)
+        {
+            file.Stat.Xattrs[name] = ByteString.CopyFromUtf8(value);
+            return file;
+        }
+    }
+
     [Theory]
     [InlineData("../escape")]
     [InlineData("/escape")]
@@ -165,8 +193,10 @@ public sealed class FileTransferTests : IDisposable
         System.IO.File.WriteAllText(Path.Combine(from, "d/one"), "1");
         System.IO.File.WriteAllText(Path.Combine(from, "d-two"), new string('2', 300_000));
         System.IO.File.CreateSymbolicLink(Path.Combine(from, "l"), "d/one");
+        Xattr.Set(Path.Combine(from, "d/one"), "user.note", "n"u8);
         var to = Make("to");
         // The receiver is a client's: here it is the server of the call.
+        var attributes = "";
         var received = new TaskCompletionSource<Dictionary<string, string>>();
         await using var wire = new Wire(s => s.Map("/t.T/Receive", async call =>
         {
@@ -178,6 +208,7 @@ public sealed class FileTransferTests : IDisposable
                 if (packet is { Type: PacketType.PacketStat, Stat: not null })
                 {
                     names.Add(packet.Stat);
+                    attributes += string.Concat(packet.Stat.Xattrs.Select(a => $"{packet.Stat.Path} {a.Key}={a.Value.ToStringUtf8()}"));
                 }
                 else if (packet.Type == PacketType.PacketStat)
                 {
@@ -208,6 +239,7 @@ public sealed class FileTransferTests : IDisposable
         Assert.Equal("1", got["linux_amd64/d/one"]);
         Assert.Equal(300_000, got["linux_amd64/d-two"].Length);
         Assert.Equal("d/one", got["linux_amd64/l"]);
+        Assert.Equal("linux_amd64/d/one user.note=n", attributes);
     }
 
     private string Make(string name) => System.IO.Directory.CreateDirectory(Path.Combine(_root, name)).FullName;

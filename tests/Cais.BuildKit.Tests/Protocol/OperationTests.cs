@@ -81,6 +81,53 @@ public sealed class OperationTests(EngineFixture fixture) : IClassFixture<Engine
     }
 
     [Fact]
+    public async Task A_copy_replaces_what_is_of_another_kind_only_where_it_is_asked_for()
+    {
+        await using var gateway = await OpenAsync("replace");
+        var graph = new GraphBuilder();
+        var image = graph.Source("docker-image://docker.io/library/busybox:latest");
+        var from = graph.Shell(image, "mkdir -p /s/tree/inner; echo file > /s/tree/plain; echo deep > /s/tree/inner/deep");
+        var to = graph.Shell(image, "mkdir -p /d/plain/old /d; echo old > /d/inner");
+        string Copy(bool replace) => graph.Shell(
+            graph.Files([GraphBuilder.Of(to), GraphBuilder.Of(from)], new FileAction { Input = 0, SecondaryInput = 1, Output = 0, Copy = Tree(c => c.AlwaysReplaceExistingDestPaths = replace) }),
+            "cat /d/plain /d/inner/deep > /seen");
+        Assert.Equal("file\ndeep\n", await gateway.ReadAsync(await gateway.SolveAsync(graph.Finish(Copy(true))), "/seen"));
+        await Assert.ThrowsAsync<GrpcException>(() => gateway.SolveAsync(graph.Finish(Copy(false))));
+    }
+
+    [Fact]
+    public async Task A_copy_by_patterns_fails_without_the_paths_that_it_must_have()
+    {
+        await using var gateway = await OpenAsync("required");
+        var graph = new GraphBuilder();
+        var from = graph.Shell(graph.Source("docker-image://docker.io/library/busybox:latest"), "mkdir -p /s/tree/sub; touch /s/tree/a /s/tree/sub/b /s/tree/c");
+        string Copy(params string[] required) => graph.Files([GraphBuilder.Of(from)], new FileAction
+        {
+            Input = -1,
+            SecondaryInput = 0,
+            Output = 0,
+            Copy = Tree(c =>
+            {
+                c.IncludePatterns.Add(["a", "sub/b"]);
+                c.RequiredPaths.Add(required);
+            }),
+        });
+        await gateway.SolveAsync(graph.Finish(Copy("a", "sub")));
+        foreach (var missing in new[] { "c", "d" })
+        {
+            var e = await Assert.ThrowsAsync<GrpcException>(() => gateway.SolveAsync(graph.Finish(Copy("a", missing))));
+            Assert.Contains($"\"{missing}\": not found", e.Message, StringComparison.Ordinal);
+        }
+    }
+
+    private static FileActionCopy Tree(Action<FileActionCopy> change)
+    {
+        var copy = new FileActionCopy { Src = "/s/tree", Dest = "/d", DirCopyContents = true, Mode = -1, CreateDestPath = true, Timestamp = -1 };
+        change(copy);
+        return copy;
+    }
+
+    [Fact]
     public async Task A_definition_that_is_none_is_refused()
     {
         await using var gateway = await OpenAsync("invalid");

@@ -1,6 +1,7 @@
 using System.Net;
 using Cais.Networking.Kernel;
 using Cais.Networking.Tests.Lab;
+using Cais.Testing;
 
 namespace Cais.Networking.Tests.Bridge;
 
@@ -187,11 +188,30 @@ public sealed class ConnectivityTests
         Assert.Equal(2, lab.Controller.EndpointsOf(lab.Controller.Get("back").Id).Count);
 
         await lab.Controller.DisconnectAsync(sandbox.ContainerId, "bridge", TestContext.Current.CancellationToken);
-        Assert.Equal(["lo", "eth1"], inside.Do(inside.Route.Links).Select(l => l.Name));
+        Assert.DoesNotContain(inside.Do(inside.Route.Links), l => l.Name == "eth0" && l.IsUp);
+        Assert.DoesNotContain(sandbox.Endpoints[0].IPv4Address!.ToString(), inside.Run("ip", "address").Output, StringComparison.Ordinal);
+        await Eventually.Holds(() => inside.Do(inside.Route.Links).Select(l => l.Name).SequenceEqual(["lo", "eth1"]), "the interface is gone");
         using var outside = lab.Outside.Serve(7);
         Assert.NotNull(await inside.Ask(Testbed.OutsideAddress, 7));
         using var published = inside.Serve(80);
         Assert.NotNull(await lab.Outside.Ask(Testbed.HostAddress, 8080));
+    }
+
+    [Fact]
+    public async Task An_interface_comes_back_under_its_name_at_once()
+    {
+        await using var lab = await Testbed.Create();
+        await lab.Create("back");
+        var (sandbox, inside) = await lab.Run("bridge");
+        var (peer, other) = await lab.Run("back");
+        using var server = other.Serve(80);
+        for (var i = 0; i < 5; i++)
+        {
+            var endpoint = await lab.Controller.ConnectAsync(sandbox.ContainerId, new EndpointSpec { Network = "back" }, TestContext.Current.CancellationToken);
+            Assert.Equal("eth1", endpoint.InterfaceName);
+            Assert.NotNull(await inside.Ask(peer.Endpoints[0].IPv4Address!.ToString(), 80));
+            await lab.Controller.DisconnectAsync(sandbox.ContainerId, "back", TestContext.Current.CancellationToken);
+        }
     }
 
     [Fact]

@@ -70,6 +70,27 @@ public sealed class ReconcileTests
     }
 
     [Fact]
+    public async Task A_new_daemon_ends_the_disconnecting_that_was_begun()
+    {
+        await using var lab = await Testbed.Create();
+        await lab.Create("back");
+        var (sandbox, inside) = await lab.Run("bridge");
+        var endpoint = await lab.Controller.ConnectAsync(sandbox.ContainerId, new EndpointSpec { Network = "back" }, TestContext.Current.CancellationToken);
+        await lab.Controller.DisconnectAsync(sandbox.ContainerId, "back", TestContext.Current.CancellationToken);
+        await lab.Crash();
+
+        // As if it had died before the kernel was told.
+        if (lab.Links().Contains(endpoint.HostInterfaceName))
+        {
+            Assert.Equal(0, lab.Host.Run("ip", "link", "delete", endpoint.HostInterfaceName!).Exit);
+        }
+
+        Assert.Equal((0, ""), lab.Host.Run("ip", "link", "add", endpoint.HostInterfaceName!, "type", "veth"));
+        await lab.Restart(sandbox.ContainerId);
+        Assert.DoesNotContain(endpoint.HostInterfaceName, lab.Links());
+    }
+
+    [Fact]
     public async Task Namespaces_that_no_record_knows_are_cleared_away()
     {
         await using var lab = await Testbed.Create();

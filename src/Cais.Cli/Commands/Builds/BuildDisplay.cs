@@ -1,8 +1,8 @@
-using Cais.Oci;
 using System.Globalization;
 using System.Text;
 using Cais.Api;
 using Cais.Cli.Formatting;
+using Cais.Oci;
 
 namespace Cais.Cli.Commands.Builds;
 

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text;
+using Cais.Build.Checks;
 using Cais.Build.Language;
 using Cais.Build.Sources;
 using Cais.Cli.CommandLine;
@@ -25,14 +27,14 @@ internal static class BuildImageCommand
         var call = context.Get(BuildFlags.Check) ? "check" : context.Get(BuildFlags.Call);
         var quiet = context.Get(BuildFlags.Quiet);
         var inputs = await BuildSources.OpenAsync(context).ConfigureAwait(false);
-        if (call is "targets" or "outline,targets" or "targets,list")
+        if (call is "targets" or "outline")
         {
-            return Targets(context, inputs);
+            return Answer(context, inputs, call);
         }
 
         if (call is not ("build" or "check" or "lint"))
         {
-            throw new CommandException($"unknown call \"{call}\": build, check and targets are known");
+            throw new CommandException($"unknown call \"{call}\": build, check, outline and targets are known");
         }
 
         using var stop = new CancellationTokenSource();
@@ -75,31 +77,50 @@ internal static class BuildImageCommand
         }
     }
 
-    /// <summary>The stages that can be built, and what the file says of them.</summary>
-    private static int Targets(CommandContext context, BuildSources inputs)
+    /// <summary>What can be built, or what can be given to a build; and what the file says of it.</summary>
+    private static int Answer(CommandContext context, BuildSources inputs, string call)
     {
         if (inputs.Dockerfile is not { } text)
         {
-            throw new CommandException("--call=targets needs a Dockerfile on this machine");
+            throw new CommandException($"--call={call} needs a Dockerfile on this machine");
         }
 
         try
         {
             var file = Dockerfile.Parse(new DockerfileSource(inputs.DockerfileName, text));
-            context.Session.Out.Write("TARGET\tDESCRIPTION\n".Replace("\t", "    ", StringComparison.Ordinal));
-            foreach (var stage in file.Stages)
-            {
-                var comment = stage.From.Comments.Count > 0 ? stage.From.Comments[^1].Text : "";
-                var description = stage.Name is { } name && comment.StartsWith(name + " ", StringComparison.Ordinal) ? comment[(name.Length + 1)..] : "";
-                context.Session.Out.Write($"{stage.DisplayName}{(stage == file.Stages[^1] ? " (default)" : "")}    {description}".TrimEnd() + "\n");
-            }
-
+            context.Session.Out.Write(Columns(call == "targets" ? Targets(file) : DockerfileOutline.Of(file, context.Get(BuildFlags.Target), Arguments(context)).ToText()));
             return 0;
         }
         catch (DockerfileException e)
         {
             throw new CommandException($"{e.Message}\n{e.Excerpt}");
         }
+    }
+
+    private static string Targets(Dockerfile file)
+    {
+        var answer = new StringBuilder("TARGET\tDESCRIPTION\n");
+        foreach (var stage in file.Stages)
+        {
+            answer.Append(CultureInfo.InvariantCulture, $"{stage.DisplayName}{(stage == file.Stages[^1] ? " (default)" : "")}\t{DockerfileOutline.Describe(stage.From.Comments, stage.Name ?? "")}\n");
+        }
+
+        return answer.ToString();
+    }
+
+    private static Dictionary<string, string> Arguments(CommandContext context) => context.Get(BuildFlags.BuildArg).Select(a => a.Split('=', 2))
+        .GroupBy(a => a[0]).ToDictionary(g => g.Key, g => g.Last() is [_, var value] ? value : context.Session.Environment(g.Key) ?? "");
+
+    /// <summary>Tables, blank lines between them, whose columns are separated by tabs.</summary>
+    private static string Columns(string text)
+    {
+        var tables = text.TrimEnd('\n').Split("\n\n").Select(table =>
+        {
+            var rows = table.Split('\n').Select(r => r.Split('\t')).ToList();
+            var widths = Enumerable.Range(0, rows.Max(r => r.Length)).Select(i => rows.Max(r => i < r.Length ? r[i].Length : 0) + 4).ToList();
+            return string.Concat(rows.Select(r => string.Concat(r.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd() + "\n"));
+        });
+        return string.Join('\n', tables);
     }
 }
 

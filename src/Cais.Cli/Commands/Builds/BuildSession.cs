@@ -1,4 +1,3 @@
-using Cais.Oci;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Net.Sockets;
@@ -12,6 +11,7 @@ using Cais.Cli.Commands.Containers;
 using Cais.Cli.Configuration;
 using Cais.Cli.Values;
 using Cais.Client;
+using Cais.Oci;
 
 namespace Cais.Cli.Commands.Builds;
 

@@ -1,10 +1,10 @@
-using Cais.Oci;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cais.Cli.CommandLine;
 using Cais.Cli.Configuration;
 using Cais.Client;
+using Cais.Oci;
 using Cais.Oci.Images;
 using Index = Cais.Oci.Images.Index;
 

@@ -1,7 +1,7 @@
-using Cais.Oci;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cais.Cli.CommandLine;
+using Cais.Oci;
 using Cais.Oci.Images;
 
 namespace Cais.Cli.Commands.Images;

@@ -21,26 +21,72 @@ internal sealed class BuildEndpoints(CaisEngine engine)
     private async Task Prune(ApiRequest request)
     {
         var filters = request.Filters().Accept("description", "id", "inuse", "label", "label!", "parent", "private", "shared", "type", "until", "unused-for");
-        var keep = Number(request, "reserved-space") ?? Number(request, "keep-storage") ?? 0;
-        if (Number(request, "max-used-space") is { } most)
-        {
-            keep = keep > 0 ? Math.Max(keep, most) : most;
-        }
-
         var age = First(filters["until"]) ?? First(filters["unused-for"]);
         TimeSpan? spare = age is null ? null : Durations.TryParse(age, out var time) ? time : throw EngineException.InvalidParameter($"invalid duration: {age}");
         var removed = engine.Builds.Prune(new PruneOptions
         {
-            Keep = keep,
+            Reserved = Number(request, "reserved-space") ?? Number(request, "keep-storage") ?? 0,
+            Keep = Number(request, "max-used-space") ?? 0,
+            MinFree = Number(request, "min-free-space") ?? 0,
             Spare = spare,
             All = request.Flag("all"),
-            Id = First(filters["id"]),
-            Description = First(filters["description"]),
-            Type = First(filters["type"]),
+            Filter = FilterOf(filters),
         });
         await request.Answer(
             new BuildPruneResponse { CachesDeleted = [.. removed.Select(r => r.Id)], SpaceReclaimed = removed.Sum(r => r.Size) }, ApiJson.Default.BuildPruneResponse);
     }
+
+    private static CacheFilter FilterOf(Filters filters)
+    {
+        try
+        {
+            return CacheFilter.Parse(Conditions(filters));
+        }
+        catch (FormatException e)
+        {
+            throw EngineException.InvalidParameter(e.Message);
+        }
+    }
+
+    /// <summary>What of the filters is about records, as one filter: all must hold.</summary>
+    private static IEnumerable<string> Conditions(Filters filters)
+    {
+        var conditions = new List<string>();
+        foreach (var field in new[] { "id", "parent", "type", "description", "inuse", "shared", "private" })
+        {
+            switch (filters[field])
+            {
+                case []:
+                    break;
+                case [var value]:
+                    conditions.Add(field switch
+                    {
+                        "id" => $"id~=\"^{System.Text.RegularExpressions.Regex.Escape(value)}\"",
+                        "description" => $"description~=\"{System.Text.RegularExpressions.Regex.Escape(value).Replace("\"", "\\\"", StringComparison.Ordinal)}\"",
+                        "inuse" or "shared" or "private" => Holds(field, value),
+                        _ => $"{field}==\"{value}\"",
+                    });
+                    break;
+                default:
+                    throw EngineException.InvalidParameter($"filter {field} expects only one value");
+            }
+        }
+
+        return conditions.Count == 0 ? [] : [string.Join(',', conditions)];
+    }
+
+    /// <summary>Fields that are there or not: those that are not have the value "".</summary>
+    private static string Holds(string field, string value) => value switch
+    {
+        "" or "1" or "true" => field,
+        "0" or "false" => field switch
+        {
+            "shared" => "private",
+            "private" => "shared",
+            _ => "inuse!=\"\"",
+        },
+        _ => throw EngineException.InvalidParameter($"invalid filter {field}={value}: expected true or false"),
+    };
 
     private Task Cancel(ApiRequest request)
     {

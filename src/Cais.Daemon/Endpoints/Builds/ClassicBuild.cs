@@ -130,7 +130,7 @@ internal sealed class ClassicBuild(CaisEngine engine, ApiRequest request) : IBui
     {
         if (request.Query("remote") is { } remote && remote != "client-session")
         {
-            var fetched = await engine.Builds.Remotes.FetchAsync(remote, dockerfile, request.Gone);
+            var fetched = await engine.Builds.Remotes.FetchAsync(remote, dockerfile, keepGitDirectory: false, null, request.Gone);
             if (fetched.Read(".dockerignore") is { } ignore)
             {
                 fetched.Prune(IgnoreFile.Parse(Encoding.UTF8.GetString(ignore)).Keeping(dockerfile, ".dockerignore"));

@@ -72,7 +72,8 @@ internal sealed class NativeClient : IBuildClient, IDisposable
 
     public Task<string?> FindAgentAsync(string id, CancellationToken cancellation)
     {
-        if (_command.Agents?.Contains(id) != true)
+        // Before the answer has begun nobody hears that the client is wanted.
+        if (_command.Agents?.Contains(id) != true || Events is null)
         {
             return Task.FromResult<string?>(null);
         }
@@ -129,7 +130,8 @@ internal sealed class NativeClient : IBuildClient, IDisposable
             Annotations = manifest,
             IndexAnnotations = index,
             InlineCache = CacheTo.Any(c => c.Type == "inline") || Request.Options.Arguments.GetValueOrDefault("BUILDKIT_INLINE_CACHE") is "1" or "true",
-            Attestations = BuildAttestations.Of(_engine, _command.Attestations ?? [], result, _begun),
+            IsIndex = Request.Options.Arguments.GetValueOrDefault("BUILDKIT_MULTI_PLATFORM") is "1" or "true",
+            Attestations = BuildAttestations.Of(_engine, [.. BuildAttestations.FromArguments(Request.Options.Arguments), .. _command.Attestations ?? []], result, _begun),
         };
     }
 
@@ -177,13 +179,10 @@ internal sealed class NativeClient : IBuildClient, IDisposable
             {
                 var folder = value.StartsWith(ArchivePrefix, StringComparison.Ordinal)
                     ? archives.TryRemove(value[ArchivePrefix.Length..], out var sent) ? sent : throw EngineException.NotFound("no such build context")
-                    : await _engine.Builds.Remotes.FetchAsync(value, _command.DockerfileName ?? "Dockerfile", cancellation);
+                    : await _engine.Builds.Remotes.FetchAsync(value, _command.DockerfileName ?? "Dockerfile", RemoteContext.KeepsGitDirectory(_command.Arguments), this, cancellation);
                 _held.Add(folder);
-                if (folder.Read(".dockerignore") is { } ignore)
-                {
-                    folder.Prune(IgnoreFile.Parse(ignore).Keeping(_command.DockerfileName ?? "Dockerfile"));
-                }
 
+                // An ignore file is for directories of the client's: what is in a repository or an archive was chosen.
                 _contexts[name] = new ContextDirectory(folder.Path, IgnoreFile.Empty);
                 _remote = name.Length == 0 ? folder : _remote;
             }

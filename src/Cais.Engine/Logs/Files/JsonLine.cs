@@ -1,9 +1,9 @@
-using Cais.Oci;
 using System.Buffers;
 using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
 using Cais.Engine.Io;
+using Cais.Oci;
 
 namespace Cais.Engine.Logs.Files;
 

@@ -1,10 +1,10 @@
-using Cais.Oci;
 using System.IO.Compression;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Cais.Engine.Io;
+using Cais.Oci;
 
 namespace Cais.Engine.Logs.Remote;
 
