@@ -176,6 +176,17 @@ public static unsafe class Mounts
     /// <summary>A new mount of <paramref name="type"/>, not attached anywhere yet. Options without a value are flags.</summary>
     public static FileDescriptor Create(string type, IReadOnlyList<KeyValuePair<string, string?>> options, MountAttributes attributes = 0)
     {
+        if (type == "overlay" && OneStringOverlay.IsNeeded)
+        {
+            var overlay = OneStringOverlay.Create(options);
+            if (attributes != 0)
+            {
+                SetAttributes(overlay, attributes, 0, recursive: false, "overlay");
+            }
+
+            return overlay;
+        }
+
         using var typeText = new Utf8(type);
         using var context = Descriptor(SystemCall.Invoke(SystemCall.Fsopen, typeText, 1), $"open filesystem type {type}");
         foreach (var (key, value) in options)

@@ -189,29 +189,35 @@ internal static class RootfsSteps
         }
     }
 
-    /// <summary>
-    /// Each lower directory is passed by itself, so their number is not limited by one string's length. Kernels before 6.8 do not know
-    /// <c>lowerdir+</c>: they get one string through mount(2).
-    /// </summary>
+    /// <summary>Each lower directory is passed by itself, so their number is not limited by one string's length, where the kernel takes them so.</summary>
     private static void MountOverlay(PlanContext context, RootfsMount mount, MountOptions options, MountAttributes attributes, string target)
     {
         var b = context.B;
         var plan = context.Plan;
-        var note = new Note("mount overlay on {0}", target);
-        Label old = new(), done = new();
-        b.ResultInto(context.File, note, SystemCall.Fsopen, plan.Text("overlay"), 1);
-        var first = true;
+        var words = new List<KeyValuePair<string, string?>>();
         foreach (var (key, value) in OverlayOptions(mount.Options))
+        {
+            words.Add(new(key, value));
+        }
+
+        if (OneStringOverlay.IsNeeded)
+        {
+            var overlay = OneStringOverlay.Of(words);
+            b.Call(new Note("change to {0}", overlay.Directory), SystemCall.Chdir, plan.Text(overlay.Directory));
+            b.Call(
+                new Note("mount overlay {1} on {0}", target, overlay.Data), SystemCall.Mount, plan.Text("overlay"), plan.Text(target), plan.Text("overlay"),
+                (nint)options.Flags, plan.Text(overlay.Data));
+            return;
+        }
+
+        var note = new Note("mount overlay on {0}", target);
+        b.ResultInto(context.File, note, SystemCall.Fsopen, plan.Text("overlay"), 1);
+        foreach (var (key, value) in words)
         {
             b.Call(
                 new Note("overlay option {0}={1}", key, value ?? ""), SystemCall.Fsconfig, context.File, value is null ? SetFlag : SetString,
                 plan.Text(key), value is null ? 0 : plan.Text(value), 0);
             b.ExplainedBy(context.File);
-            if (first && key == "lowerdir+")
-            {
-                b.On(Errno.EINVAL, old);
-                first = false;
-            }
         }
 
         b.Call(note, SystemCall.Fsconfig, context.File, CreateFilesystem, 0, 0, 0);
@@ -219,10 +225,6 @@ internal static class RootfsSteps
         b.ResultInto(context.Source, note, SystemCall.Fsmount, context.File, 1, (nint)attributes);
         b.Call(note, SystemCall.MoveMount, context.Source, plan.Utf8Empty, Files.CurrentDirectory, plan.Text(target), FromEmptyPath);
         context.Close(context.Source);
-        b.Jump(done);
-        b.Mark(old);
-        b.Call(note, SystemCall.Mount, plan.Text("overlay"), plan.Text(target), plan.Text("overlay"), (nint)options.Flags, plan.Text(options.Data));
-        b.Mark(done);
         context.Close(context.File);
     }
 

@@ -55,7 +55,10 @@ public sealed class ShimLauncherTests : IDisposable
         File.SetUnixFileMode(program, (UnixFileMode)0x1ed);
         return new EngineOptions
         {
-            Root = Path.Combine(_directory, "root"), RunDirectory = Path.Combine(_directory, "run"), ShimPath = program, ContainerDescriptors = DescriptorLimit.OfThisProcess(),
+            Root = Path.Combine(_directory, "root"),
+            RunDirectory = Path.Combine(_directory, "run"),
+            ShimPath = program,
+            ContainerDescriptors = DescriptorLimit.OfThisProcess(),
         };
     }
 }

@@ -114,7 +114,8 @@ public sealed class MountTests : IDisposable
     [InlineData(true)]
     public void Cgroups_are_mounted_for_the_container_only(bool ownNamespace)
     {
-        var spec = _bundle.Spec("sh", "-c", "cat /sys/fs/cgroup/memory/cgroup.procs; ls -d /sys/fs/cgroup/memory/cais-rt-tests; touch /sys/fs/cgroup/x")
+        var tree = CgroupLayout.Detect().IsUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+        var spec = _bundle.Spec("sh", "-c", $"cat {tree}/cgroup.procs; ls -d {tree}/cais-rt-tests; touch /sys/fs/cgroup/x")
             .WithMount(new Mount { Destination = "/sys/fs/cgroup", Type = "cgroup", Source = "cgroup", Options = ["ro", "nosuid", "noexec", "nodev"] });
         if (!ownNamespace)
         {
