@@ -6,7 +6,7 @@ namespace Cais.EndToEnd.Tests;
 [Trait("Tier", "e2e")]
 public sealed class IsolatedLinkTests
 {
-    private const string Server = "nc -lk -p 80 -e echo page & nc -lk -p 81 -e echo page";
+    private const string Server = "mkdir -p /w && echo page > /w/index.html && httpd -p 81 -h /w && httpd -f -p 80 -h /w";
 
     [Fact]
     public async Task A_link_opens_the_ports_that_the_other_exposes_and_nothing_else_for_as_long_as_it_is_there()
@@ -15,7 +15,7 @@ public sealed class IsolatedLinkTests
         await Busybox.Import(engine);
         async Task<string> Run(params string[] arguments) => (await engine.Docker(arguments)).Succeeded().Text;
         async Task<bool> Reaches(string from, string address, int port) =>
-            (await engine.Docker("exec", from, "sh", "-c", $"nc -w 2 {address} {port} < /dev/null")).Text == "page";
+            (await engine.Docker("exec", from, "sh", "-c", $"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 {address} {port}")).Text.Contains("page", StringComparison.Ordinal);
         Task<string> AddressOf(string name) => Run("inspect", "-f", "{{.NetworkSettings.Networks.bridge.IPAddress}}", name);
 
         await Run("run", "-d", "--name", "store", "--expose", "80", "busybox", "sh", "-c", Server);
