@@ -89,7 +89,13 @@ internal static class DaemonProgram
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using var pidFile = PidFile.Claim(options.PidFile);
         log.Info("Starting up", ("version", Product.Version));
-        options = options with { Engine = options.Engine with { ContainerDescriptors = TakeAllDescriptors(log) } };
+        var ids = new UserRemap().Resolve(options.UserRemap);
+        if (ids is null && options.UserRemap is { Length: > 0 })
+        {
+            log.Warn("user namespaces are off: root cannot stand in for root", ("userns-remap", options.UserRemap));
+        }
+
+        options = options with { Engine = options.Engine with { ContainerDescriptors = TakeAllDescriptors(log), ContainerIds = ids } };
         var doors = Doors.Of(options, log);
         var engine = await CaisEngine.Open(options.Engine, options.Images, options.Networks, log, TimeProvider.System, ending.Token).ConfigureAwait(false);
         await using (engine.ConfigureAwait(false))

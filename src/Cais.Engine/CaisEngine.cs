@@ -125,6 +125,8 @@ public sealed class CaisEngine : IAsyncDisposable
             Linux.Status.PathAttributes.ChangeMode(directory, 0b111_000_000);
         }
 
+        var ids = options.ContainerIds is { } map ? OpenIds(map, options) : null;
+        UserSpaces.Clear(options);
         var database = Database.Open(Path.Combine(options.Root, "cais.db"));
         var loop = EventLoop.Start("io", e => log.Error("an I/O callback failed", ("error", e.ToString())));
         var events = new EventBus(time);
@@ -146,7 +148,8 @@ public sealed class CaisEngine : IAsyncDisposable
                 ContainersUsing = id => [.. containers.List().Where(c => c.Record.ImageId == id.ToString()).Select(c => new ContainerUse(c.Id, c.Status.IsRunning))],
             }),
             Plugins = plugins,
-            Networks = NetworkController.Open(database, options.RunDirectory, networks, plugins),
+            Networks = NetworkController.Open(database, options.RunDirectory, networks with { ContainerIds = options.ContainerIds }, plugins),
+            Ids = ids,
             Shims = new ShimLauncher(loop, options, log),
             Seccomp = new SeccompSource(options.SeccompProfile),
             Cdi = new CdiRegistry(options.CdiDirectories),
@@ -167,6 +170,37 @@ public sealed class CaisEngine : IAsyncDisposable
             await engine.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <summary>Tries at once what every start of a container will need.</summary>
+    private static Linux.MappedIds OpenIds(Linux.IdMap map, EngineOptions options)
+    {
+        var ids = Linux.MappedIds.Create(map);
+        var place = Path.Combine(options.Root, "userns-probe");
+        try
+        {
+            Trees.Delete(place);
+            foreach (var name in (ReadOnlySpan<string>)["lower", "upper", "work"])
+            {
+                Directory.CreateDirectory(Path.Combine(place, name));
+            }
+
+            using var overlay = Linux.Mounts.CreateOverlay([Path.Combine(place, "lower")], Path.Combine(place, "upper"), Path.Combine(place, "work"), ids: ids);
+        }
+        catch (Linux.LinuxException e)
+        {
+            ids.Dispose();
+            throw EngineException.System(
+                $"userns-remap needs a kernel (Linux 6.15 or newer) and a file system below {options.Root} that can show files under other ids: {e.Message}", e);
+        }
+        finally
+        {
+            Trees.Delete(place);
+        }
+
+        // Other runtimes look for the container's files in its bundle, as a user of its namespace.
+        Linux.Status.PathAttributes.ChangeMode(options.BundlesDirectory, 0b111_001_001);
+        return ids;
     }
 
     /// <summary>
@@ -424,6 +458,7 @@ public sealed class CaisEngine : IAsyncDisposable
         await Images.DisposeAsync().ConfigureAwait(false);
         _services.Loop.Dispose();
         _services.Plugins.Dispose();
+        _services.Ids?.Dispose();
 
         // Nobody appends any more.
         await _services.Logs.Finish().ConfigureAwait(false);

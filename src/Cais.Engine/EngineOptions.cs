@@ -65,6 +65,9 @@ public sealed record EngineOptions
 
     public bool NoNewPrivileges { get; init; }
 
+    /// <summary>The ids of the user namespace that each container gets (<c>userns-remap</c>); null for containers in the host's.</summary>
+    public IdMap? ContainerIds { get; init; }
+
     /// <summary>Null or <c>builtin</c>, <c>unconfined</c>, or a file.</summary>
     public string? SeccompProfile { get; init; }
 

@@ -7,6 +7,7 @@ using Cais.Engine.Shims;
 using Cais.Engine.Specs;
 using Cais.Engine.Volumes;
 using Cais.Images;
+using Cais.Linux;
 using Cais.Linux.Io;
 using Cais.Networking;
 using Cais.Plugins;
@@ -46,6 +47,9 @@ internal sealed record EngineServices
     public required CdiRegistry Cdi { get; init; }
 
     public required ContainerLogs Logs { get; init; }
+
+    /// <summary>The ids that containers have, as <see cref="EngineOptions.ContainerIds"/> says; null when theirs are the host's.</summary>
+    public MappedIds? Ids { get; init; }
 
     public HealthCounters HealthChecks { get; } = new();
 }

@@ -67,30 +67,35 @@ public static class RootfsArchive
     }
 
     /// <summary>Writes what is at <paramref name="path"/>, with everything below, as a tar archive whose members begin with the path's last name.</summary>
-    public static Task GetAsync(string root, string path, Stream to, CancellationToken cancellation) => ThreadedCopy.RunAsync("copy", stream =>
+    /// <param name="root">The root directory.</param>
+    /// <param name="path">What to write, within the root.</param>
+    /// <param name="to">Where to.</param>
+    /// <param name="ids">Of the user namespace whose ids the archive shall have; null for those that the files have here.</param>
+    /// <param name="cancellation">Ends it half-way.</param>
+    public static Task GetAsync(string root, string path, Stream to, IdMap? ids, CancellationToken cancellation) => ThreadedCopy.RunAsync("copy", stream =>
     {
         using var directory = OpenRoot(root);
         using var at = Locate(directory, path);
         var tar = new TarWriter(stream);
-        new TreeArchiver(tar, asLayer: false, cancellation).Add(at.Parent.Number, at.Name, Encoding.UTF8.GetBytes(Base(path)));
+        new TreeArchiver(tar, asLayer: false, cancellation) { Ids = ids }.Add(at.Parent.Number, at.Name, Encoding.UTF8.GetBytes(Base(path)));
         tar.Finish();
     }, to, cancellation);
 
     /// <summary>
     /// Unpacks a tar archive (compressed or not) into the directory at <paramref name="path"/>, over what is there. With <paramref name="keepKinds"/> a directory does
-    /// not replace something else nor the reverse; <paramref name="owner"/> owns all of it instead of whom the archive says.
-    /// Throws <see cref="ImageException"/>: NotFound if there is no such directory, InvalidArgument for a bad archive.
+    /// not replace something else nor the reverse; <paramref name="owner"/> owns all of it instead of whom the archive says. With <paramref name="ids"/> all owners are
+    /// those of that user namespace. Throws <see cref="ImageException"/>: NotFound if there is no such directory, InvalidArgument for a bad archive.
     /// </summary>
-    public static async Task PutAsync(string root, string path, Stream tar, bool keepKinds, (uint Uid, uint Gid)? owner, CancellationToken cancellation)
+    public static async Task PutAsync(string root, string path, Stream tar, bool keepKinds, (uint Uid, uint Gid)? owner, IdMap? ids, CancellationToken cancellation)
     {
         await StoreErrors.Guard(async () =>
         {
             using var input = new ReadAheadStream(tar, asynchronous: true);
-            return await OwnThread.Run("copy", () => Put(root, path, input, keepKinds, owner, cancellation)).ConfigureAwait(false);
+            return await OwnThread.Run("copy", () => Put(root, path, input, keepKinds, owner, ids, cancellation)).ConfigureAwait(false);
         }).ConfigureAwait(false);
     }
 
-    private static bool Put(string root, string path, Stream input, bool keepKinds, (uint Uid, uint Gid)? owner, CancellationToken cancellation)
+    private static bool Put(string root, string path, Stream input, bool keepKinds, (uint Uid, uint Gid)? owner, IdMap? ids, CancellationToken cancellation)
     {
         using var directory = OpenRoot(root);
         var destination = Encoding.UTF8.GetBytes(path.Trim('/'));
@@ -106,11 +111,23 @@ public static class RootfsArchive
         }
 
         new FileDescriptor(fd).Dispose();
-        using var plain = Compression.OpenReader(input, out _);
-        using var reader = new TarReader(plain);
-        using var unpacker = new LayerUnpacker(directory.Number, new UnpackOptions(destination.Length == 0 ? "."u8.ToArray() : destination, keepKinds, owner));
-        unpacker.Apply(reader, cancellation);
+        if (ids is not null)
+        {
+            // What is made on the way belongs to the container's root, as it would from inside.
+            ThreadIdentity.RunAs(ids.UserOutside(0), ids.GroupOutside(0), Unpack);
+            return true;
+        }
+
+        Unpack();
         return true;
+
+        void Unpack()
+        {
+            using var plain = Compression.OpenReader(input, out _);
+            using var reader = new TarReader(plain);
+            using var unpacker = new LayerUnpacker(directory.Number, new UnpackOptions(destination.Length == 0 ? "."u8.ToArray() : destination, keepKinds, owner) { Ids = ids });
+            unpacker.Apply(reader, cancellation);
+        }
     }
 
     /// <summary>

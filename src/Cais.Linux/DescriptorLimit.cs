@@ -10,10 +10,14 @@ public readonly record struct DescriptorLimit(ulong Soft, ulong Hard)
 {
     /// <summary>The calling process's own.</summary>
     /// <exception cref="LinuxException">Never in practice.</exception>
-    public static unsafe DescriptorLimit OfThisProcess()
+    public static DescriptorLimit OfThisProcess() => Of(LibC.RLIMIT_NOFILE);
+
+    /// <summary>The calling process's limit of another resource, by its number in getrlimit(2).</summary>
+    /// <exception cref="LinuxException">EINVAL: there is no such resource.</exception>
+    public static unsafe DescriptorLimit Of(int resource)
     {
         DescriptorLimit limit;
-        return LibC.prlimit(0, LibC.RLIMIT_NOFILE, null, &limit) == 0 ? limit : throw LinuxException.FromLastError("read the limit of open files");
+        return LibC.prlimit(0, resource, null, &limit) == 0 ? limit : throw LinuxException.FromLastError("read a resource limit");
     }
 
     /// <summary>Gives a process this limit; 0 is the calling one.</summary>

@@ -58,19 +58,26 @@ public static unsafe class Mounts
 {
     /// <summary>
     /// An overlay at <paramref name="target"/>. <paramref name="lowerDirectories"/> has the top layer first, and may be as long as the
-    /// kernel allows (500): each is passed by itself, not in one string. No <paramref name="upperDirectory"/> makes it read-only.
+    /// kernel allows (500): each is passed by itself, not in one string. No <paramref name="upperDirectory"/> makes it read-only. With
+    /// <paramref name="ids"/> as <see cref="CreateMappedOverlay"/>.
     /// </summary>
     public static void MountOverlay(
-        IReadOnlyList<string> lowerDirectories, string? upperDirectory, string? workDirectory, string target, MountAttributes attributes = 0)
+        IReadOnlyList<string> lowerDirectories, string? upperDirectory, string? workDirectory, string target, MountAttributes attributes = 0,
+        MappedIds? ids = null)
     {
-        using var mount = CreateOverlay(lowerDirectories, upperDirectory, workDirectory, attributes);
+        using var mount = CreateOverlay(lowerDirectories, upperDirectory, workDirectory, attributes, ids);
         Attach(mount, target);
     }
 
     /// <summary>An overlay that is not attached anywhere yet; it disappears with its descriptor.</summary>
     public static FileDescriptor CreateOverlay(
-        IReadOnlyList<string> lowerDirectories, string? upperDirectory, string? workDirectory, MountAttributes attributes = 0)
+        IReadOnlyList<string> lowerDirectories, string? upperDirectory, string? workDirectory, MountAttributes attributes = 0, MappedIds? ids = null)
     {
+        if (ids is not null)
+        {
+            return CreateMappedOverlay(lowerDirectories, upperDirectory, workDirectory, [], attributes, ids);
+        }
+
         var options = new List<KeyValuePair<string, string?>>(lowerDirectories.Count + 2);
         foreach (var lower in lowerDirectories)
         {
@@ -84,6 +91,86 @@ public static unsafe class Mounts
         }
 
         return Create("overlay", options, attributes);
+    }
+
+    /// <summary>
+    /// An overlay whose files appear under the ids that a user namespace gives them, while on disk they have the ids that they have in that namespace. Overlay itself
+    /// cannot be mapped; its layers can, each as a mount that is nowhere attached (Linux 6.15). The work directory must be beside the upper one.
+    /// </summary>
+    /// <param name="lowerDirectories">Top first.</param>
+    /// <param name="upperDirectory">What can be written to; null for none.</param>
+    /// <param name="workDirectory">Beside it.</param>
+    /// <param name="options">Further options of the filesystem.</param>
+    /// <param name="attributes">Of the mount.</param>
+    /// <param name="ids">The user namespace.</param>
+    public static FileDescriptor CreateMappedOverlay(
+        IReadOnlyList<string> lowerDirectories, string? upperDirectory, string? workDirectory, IReadOnlyList<KeyValuePair<string, string?>> options,
+        MountAttributes attributes, MappedIds ids)
+    {
+        // Overlay acts as whoever mounts it, which must be somebody that its layers' mounts know.
+        return ids.AsRoot(() => CreateMapped(lowerDirectories, upperDirectory, workDirectory, options, attributes, ids));
+    }
+
+    private static FileDescriptor CreateMapped(
+        IReadOnlyList<string> lowerDirectories, string? upperDirectory, string? workDirectory, IReadOnlyList<KeyValuePair<string, string?>> options,
+        MountAttributes attributes, MappedIds ids)
+    {
+        using var typeText = new Utf8("overlay");
+        using var context = Descriptor(SystemCall.Invoke(SystemCall.Fsopen, typeText, 1), "open filesystem type overlay");
+        // A mount that is nowhere attached ends with its descriptor, so all stay open until the overlay has them.
+        var open = new List<FileDescriptor>(lowerDirectories.Count + 3);
+        try
+        {
+            foreach (var lower in lowerDirectories)
+            {
+                open.Add(MappedClone(lower, ids));
+                AddLayer(context, "lowerdir+", open[^1], lower);
+            }
+
+            if (upperDirectory is not null)
+            {
+                var parent = Path.GetDirectoryName(upperDirectory)!;
+                if (workDirectory is null || Path.GetDirectoryName(workDirectory) != parent)
+                {
+                    throw new ArgumentException("the work directory is not beside the upper directory", nameof(workDirectory));
+                }
+
+                // Both must be seen through one and the same mount.
+                var both = MappedClone(parent, ids);
+                open.Add(both);
+                open.Add(Files.OpenAt(both, Path.GetFileName(upperDirectory), OpenFlags.Path | OpenFlags.Directory));
+                AddLayer(context, "upperdir", open[^1], upperDirectory);
+                open.Add(Files.OpenAt(both, Path.GetFileName(workDirectory), OpenFlags.Path | OpenFlags.Directory));
+                AddLayer(context, "workdir", open[^1], workDirectory);
+            }
+
+            foreach (var (key, value) in options)
+            {
+                Configure(context, "overlay", key, value);
+            }
+
+            return Finish(context, "overlay", attributes);
+        }
+        finally
+        {
+            open.ForEach(layer => layer.Dispose());
+        }
+    }
+
+    /// <summary>A copy of the mount at a path, not attached anywhere, whose files appear under the ids that a user namespace gives them.</summary>
+    public static FileDescriptor MappedClone(string path, MappedIds ids, bool recursive = false)
+    {
+        var mount = Clone(path, recursive);
+        try
+        {
+            SetIdMapping(mount, ids.Space, recursive, path);
+            return mount;
+        }
+        catch
+        {
+            mount.Dispose();
+            throw;
+        }
     }
 
     /// <summary>A new mount of <paramref name="type"/>, not attached anywhere yet. Options without a value are flags.</summary>
@@ -104,14 +191,34 @@ public static unsafe class Mounts
         using var context = Descriptor(SystemCall.Invoke(SystemCall.Fsopen, typeText, 1), $"open filesystem type {type}");
         foreach (var (key, value) in options)
         {
-            using var keyText = new Utf8(key);
-            using var valueText = new Utf8(value);
-            if (SystemCall.Invoke(SystemCall.Fsconfig, context.Number, value is null ? 0 : 1, keyText, valueText, 0) < 0)
-            {
-                throw Explained(context, $"mount {type}: option {key}{(value is null ? "" : $"={value}")}");
-            }
+            Configure(context, type, key, value);
         }
 
+        return Finish(context, type, attributes);
+    }
+
+    private static void Configure(FileDescriptor context, string type, string key, string? value)
+    {
+        using var keyText = new Utf8(key);
+        using var valueText = new Utf8(value);
+        if (SystemCall.Invoke(SystemCall.Fsconfig, context.Number, value is null ? 0 : 1, keyText, valueText, 0) < 0)
+        {
+            throw Explained(context, $"mount {type}: option {key}{(value is null ? "" : $"={value}")}");
+        }
+    }
+
+    private static void AddLayer(FileDescriptor context, string key, FileDescriptor layer, string path)
+    {
+        const int setDescriptor = 5;
+        using var keyText = new Utf8(key);
+        if (SystemCall.Invoke(SystemCall.Fsconfig, context.Number, setDescriptor, keyText, 0, layer.Number) < 0)
+        {
+            throw Explained(context, $"mount overlay: {key} {path} with mapped ids, which Linux 6.15 and newer can do");
+        }
+    }
+
+    private static FileDescriptor Finish(FileDescriptor context, string type, MountAttributes attributes)
+    {
         if (SystemCall.Invoke(SystemCall.Fsconfig, context.Number, 6, 0, 0, 0) < 0)
         {
             throw Explained(context, $"mount {type}");
@@ -166,10 +273,10 @@ public static unsafe class Mounts
         }
     }
 
-    /// <summary>A bind mount of an open file or directory on another.</summary>
-    public static void Bind(FileDescriptor source, FileDescriptor target, bool recursive = false, MountAttributes attributes = 0)
+    /// <summary>A bind mount of an open file or directory on another; with <paramref name="ids"/> under the ids of a user namespace.</summary>
+    public static void Bind(FileDescriptor source, FileDescriptor target, bool recursive = false, MountAttributes attributes = 0, MappedIds? ids = null)
     {
-        using var mount = Clone(source.ProcPath, recursive);
+        using var mount = ids is null ? Clone(source.ProcPath, recursive) : MappedClone(source.ProcPath, ids, recursive);
         if (attributes != 0)
         {
             SetAttributes(mount, attributes, 0, recursive, "a bind mount");
@@ -195,6 +302,17 @@ public static unsafe class Mounts
     {
         using var tree = Files.Open(path, OpenFlags.Path);
         SetAttributes(tree, set, clear, recursive, path);
+    }
+
+    /// <summary>mount_setattr(2) with a propagation type, for a mount that is not attached yet, and all below it.</summary>
+    public static void SetPropagation(FileDescriptor mount, MountFlags propagation, string name)
+    {
+        var attributes = new MountSetAttributes { Propagation = (ulong)propagation };
+        using var empty = new Utf8("");
+        if (SystemCall.Invoke(SystemCall.MountSetattr, mount.Number, empty, 0x1000 | 0x8000, (nint)(&attributes), sizeof(MountSetAttributes)) < 0)
+        {
+            throw LinuxException.FromLastError($"set the propagation of {name}");
+        }
     }
 
     private static void SetAttributes(FileDescriptor mount, MountAttributes set, MountAttributes clear, bool recursive, string name)

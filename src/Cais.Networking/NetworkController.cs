@@ -44,7 +44,7 @@ public sealed class NetworkController : IAsyncDisposable
         Options = options;
         _host = host;
         _background = background;
-        _pool = new NamespacePool(background.Thread, Path.Combine(runDirectory, "netns"), SpareNamespaces);
+        _pool = new NamespacePool(background.Thread, Path.Combine(runDirectory, "netns"), SpareNamespaces, options.ContainerIds);
         var firewall = new FirewallKeeper(host, options);
         _peerNames = new PeerNames(_networks, host.Thread.OpenSocket);
         var bridge = new BridgeDriver(host, routeLoopback: options.UserlandProxy != true);
@@ -222,6 +222,10 @@ public sealed class NetworkController : IAsyncDisposable
     /// <summary>The container's sandbox, or null. After a daemon restart: from the database, verified against the kernel.</summary>
     public Sandbox? GetSandbox(string containerId) => _sandboxes.Find(containerId)?.Sandbox;
 
+    /// <summary>Changes whom a running container may reach by links; <see cref="SandboxSpec.LinkedPorts"/>.</summary>
+    public Task SetLinksAsync(string containerId, IReadOnlyDictionary<string, IReadOnlyList<LinkedPort>> ports) =>
+        Run(() => _sandboxes.SetLinks(containerId, ports), CancellationToken.None);
+
     /// <summary>Puts a running container into one more network.</summary>
     public async Task<Endpoint> ConnectAsync(string containerId, EndpointSpec endpoint, CancellationToken cancellationToken)
     {
@@ -366,7 +370,7 @@ public sealed class NetworkController : IAsyncDisposable
     private async Task<Sandbox> CreateRemoteSandbox(SandboxSpec spec, CancellationToken cancellationToken)
     {
         await DestroySandboxAsync(spec.ContainerId).ConfigureAwait(false);
-        var target = await Run(() => _pool.Take(_host.Thread), cancellationToken).ConfigureAwait(false);
+        var target = await Run(() => _pool.Take(_host.Thread, spec), cancellationToken).ConfigureAwait(false);
         var used = false;
         try
         {

@@ -1,4 +1,5 @@
 using System.Net;
+using Cais.Linux;
 
 namespace Cais.Networking;
 
@@ -80,6 +81,12 @@ public sealed record NetworkOptions
     /// <summary>Driver options for new networks, by driver.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> DefaultNetworkOptions { get; init; } =
         new Dictionary<string, IReadOnlyDictionary<string, string>>();
+
+    /// <summary>
+    /// The ids of a user namespace for each container (<c>userns-remap</c>), which then owns the container's network namespace too; null for containers in this
+    /// process's own.
+    /// </summary>
+    public IdMap? ContainerIds { get; init; }
 
     /// <summary>Where the host's own names are read from.</summary>
     public string HostsPath { get; init; } = "/etc/hosts";

@@ -27,7 +27,7 @@ internal static class ContainerLaunch
         using var joins = OpenNamespaces.Open(spec);
         var (parent, child) = MessageSocket.Pair();
         using var parentEnd = parent;
-        using var prepared = IdMappedMounts.Prepare(spec, state.Bundle);
+        using var prepared = IdMappedMounts.Prepare(spec, state.Bundle, request.RootfsMounts ?? []);
         var streams = StreamSet.From(request.Streams, spec.Process, request.PreserveFds);
         using var plan = ContainerPlan.Compile(new LaunchInputs
         {
@@ -48,6 +48,7 @@ internal static class ContainerLaunch
             Joins = joins.List,
             OwnPidNamespaceFd = joins.OwnPid,
             PreparedMounts = prepared.Mounts,
+            PreparedRoots = prepared.Roots,
             Seccomp = SeccompCompiler.Compile(spec.Linux?.Seccomp),
             NoPivot = request.NoPivot,
             NoNewKeyring = request.NoNewKeyring,

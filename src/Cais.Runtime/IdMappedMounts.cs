@@ -6,8 +6,9 @@ using Cais.Runtime.Launch;
 namespace Cais.Runtime;
 
 /// <summary>
-/// Bind mounts whose files appear under other ids (config.md, <c>idmap</c> and <c>ridmap</c>). Made before the fork, by whoever has the
-/// right over the filesystem; the child only puts them in their places.
+/// Mounts that the child in its user namespace could not make: bind mounts whose files appear under other ids (config.md, <c>idmap</c> and
+/// <c>ridmap</c>), root filesystems of layers with mapped ids, and bind mounts of what only the caller may reach. Made before the fork, by whoever
+/// has the right over the filesystem; the child only puts them in their places.
 /// </summary>
 internal sealed class IdMappedMounts : IDisposable
 {
@@ -17,17 +18,34 @@ internal sealed class IdMappedMounts : IDisposable
     /// <summary>Descriptor of the detached mount by index in the configuration.</summary>
     public Dictionary<int, int> Mounts { get; } = [];
 
-    public static IdMappedMounts Prepare(Spec spec, string bundle)
+    /// <summary>The same for what the root filesystem is made of.</summary>
+    public Dictionary<int, int> Roots { get; } = [];
+
+    public static IdMappedMounts Prepare(Spec spec, string bundle, IReadOnlyList<RootfsMount> rootfs)
     {
         var result = new IdMappedMounts();
         try
         {
+            for (var i = 0; i < rootfs.Count; i++)
+            {
+                if (IdMap.OfMountOptions(rootfs[i].Options) is { } map)
+                {
+                    result.AddRoot(i, spec, rootfs[i], map);
+                }
+            }
+
+            // Whoever is root in a user namespace is somebody here who need not be able to reach what root binds for it.
+            var reaches = !UserNamespaces.Has(spec) || UserIds.Effective != 0;
             for (var i = 0; i < (spec.Mounts?.Count ?? 0); i++)
             {
                 var options = MountOptions.Parse(spec.Mounts![i].Options);
                 if (Wanted(spec.Mounts[i], options))
                 {
                     result.Add(i, spec, spec.Mounts[i], options, bundle);
+                }
+                else if (!reaches && (options.IsBind || spec.Mounts[i].Type == "bind"))
+                {
+                    result.AddPlain(i, spec.Mounts[i], options, bundle);
                 }
             }
 
@@ -75,6 +93,44 @@ internal sealed class IdMappedMounts : IDisposable
         _open.Add(tree);
         Cais.Linux.Mounts.SetIdMapping(tree, Namespace(spec, mount), options.IdMapRecursive, source);
         Mounts[index] = tree.Number;
+    }
+
+    private void AddPlain(int index, Mount mount, MountOptions options, string bundle)
+    {
+        var source = MountSteps.Source(mount, bundle);
+        var tree = Cais.Linux.Mounts.Clone(source, options.IsRecursive);
+        _open.Add(tree);
+        if (options.Propagation.Count == 0)
+        {
+            // As it would be in the child, whose copy of all mounts only hears from the host.
+            Cais.Linux.Mounts.SetPropagation(tree, MountFlags.Slave, source);
+        }
+
+        Mounts[index] = tree.Number;
+    }
+
+    private void AddRoot(int index, Spec spec, RootfsMount mount, IdMap map)
+    {
+        if (mount.Type != "overlay" || index != 0 || mount.Target.Length > 0)
+        {
+            throw Invalid($"root filesystem of type {mount.Type}: uidmap and gidmap are options of an overlay that is the whole of it");
+        }
+
+        // Kept open as the others are, so not this one's to close.
+        var ids = new MappedIds(map, UserNamespaces.PathOf(spec) is { } path
+            ? Known(path, () => Files.Open(path, OpenFlags.ReadOnly))
+            : Known(IdMap.Text(map.Users) + '/' + IdMap.Text(map.Groups), () => UserNamespace.Create(map)));
+        var options = RootfsSteps.OverlayOptions(mount.Options).ToList();
+        var (set, _) = MountOptions.Parse(mount.Options).Attributes();
+        var overlay = Cais.Linux.Mounts.CreateMappedOverlay(
+            [.. options.Where(o => o.Key == "lowerdir+").Select(o => o.Value!)],
+            options.FirstOrDefault(o => o.Key == "upperdir").Value,
+            options.FirstOrDefault(o => o.Key == "workdir").Value,
+            [.. options.Where(o => o.Key is not ("lowerdir+" or "upperdir" or "workdir")).Select(o => KeyValuePair.Create(o.Key, o.Value))],
+            set,
+            ids);
+        _open.Add(overlay);
+        Roots[index] = overlay.Number;
     }
 
     /// <summary>A user namespace with the mount's own mappings, or those of the container.</summary>

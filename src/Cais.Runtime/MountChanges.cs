@@ -13,7 +13,7 @@ internal static class MountChanges
     {
         Check(spec, mounts);
         var wanted = spec with { Mounts = mounts };
-        using var prepared = IdMappedMounts.Prepare(wanted, bundle);
+        using var prepared = IdMappedMounts.Prepare(wanted, bundle, []);
         var open = new List<FileDescriptor>();
         var ready = new Dictionary<int, int>(prepared.Mounts);
         try

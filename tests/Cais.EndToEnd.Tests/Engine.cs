@@ -54,12 +54,15 @@ internal sealed class Engine : IAsyncDisposable
         return engine;
     }
 
-    public async Task StartDaemon()
+    public Task StartDaemon() => StartDaemon(_options);
+
+    /// <summary>Starts it with other options than those it was first started with.</summary>
+    public async Task StartDaemon(string[] options)
     {
         _daemon = Command.Start(
             _host is null ? Programs.Daemon : "nsenter",
             [.. _host is null ? Array.Empty<string>() : [$"--net={_host.NamespacePath}", Programs.Daemon], "--data-root", DataFolder, "--exec-root", Path.Combine(RunFolder, "exec"), "--pidfile", Path.Combine(RunFolder, "pid"),
-             "-H", $"unix://{Socket}", .. _options],
+             "-H", $"unix://{Socket}", .. options],
             _environment);
         await Eventually.Holds(
             async () =>

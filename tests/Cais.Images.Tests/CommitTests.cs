@@ -99,7 +99,7 @@ public sealed class CommitTests : IAsyncLifetime
         Assert.Equal(ImageErrorKind.NotFound, Assert.Throws<ImageException>(() => RootfsArchive.Stat(root, "/out/passwd")).Kind);
 
         var copy = new MemoryStream();
-        await RootfsArchive.GetAsync(root, "/out/.", copy, Token);
+        await RootfsArchive.GetAsync(root, "/out/.", copy, null, Token);
         copy.Position = 0;
         using var tar = new TarReader(copy);
         Assert.True(tar.Read());
@@ -117,18 +117,18 @@ public sealed class CommitTests : IAsyncLifetime
         File.WriteAllText(Path.Combine(root, "dir/file"), "old");
         File.CreateSymbolicLink(Path.Combine(root, "dir/abs"), "/target");
 
-        await RootfsArchive.PutAsync(root, "/dir", new MemoryStream(TarMaker.Gzip(new TarMaker().File("file", "new").File("abs/in", "x").File(".wh.kept", "k").ToArray())), false, (7, 8), Token);
+        await RootfsArchive.PutAsync(root, "/dir", new MemoryStream(TarMaker.Gzip(new TarMaker().File("file", "new").File("abs/in", "x").File(".wh.kept", "k").ToArray())), false, (7, 8), null, Token);
 
         Assert.Equal("new", await File.ReadAllTextAsync(Path.Combine(root, "dir/file"), Token));
         Assert.True(File.Exists(Path.Combine(root, "target/in")));
         Assert.True(File.Exists(Path.Combine(root, "dir/.wh.kept")));
         FileAt.Status(FileAt.CurrentDirectory, Z(root + "/dir/file"), out var status);
         Assert.Equal((7u, 8u), (status.Uid, status.Gid));
-        var kinds = await Assert.ThrowsAsync<ImageException>(() => RootfsArchive.PutAsync(root, "dir/", new MemoryStream(new TarMaker().File("sub").ToArray()), true, null, Token));
+        var kinds = await Assert.ThrowsAsync<ImageException>(() => RootfsArchive.PutAsync(root, "dir/", new MemoryStream(new TarMaker().File("sub").ToArray()), true, null, null, Token));
         Assert.Contains("cannot overwrite directory", kinds.Message, StringComparison.Ordinal);
-        Assert.Equal(ImageErrorKind.NotFound, (await Assert.ThrowsAsync<ImageException>(() => RootfsArchive.PutAsync(root, "/none", new MemoryStream(), false, null, Token))).Kind);
+        Assert.Equal(ImageErrorKind.NotFound, (await Assert.ThrowsAsync<ImageException>(() => RootfsArchive.PutAsync(root, "/none", new MemoryStream(), false, null, null, Token))).Kind);
         Assert.Equal(
             ImageErrorKind.InvalidArgument,
-            (await Assert.ThrowsAsync<ImageException>(() => RootfsArchive.PutAsync(root, "/dir", new MemoryStream(new TarMaker().File("../../../x").ToArray()), false, null, Token))).Kind);
+            (await Assert.ThrowsAsync<ImageException>(() => RootfsArchive.PutAsync(root, "/dir", new MemoryStream(new TarMaker().File("../../../x").ToArray()), false, null, null, Token))).Kind);
     }
 }

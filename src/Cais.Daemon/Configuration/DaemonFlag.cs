@@ -170,10 +170,7 @@ internal sealed record DaemonFlag(string Name, char? Letter, string? Key, FlagKi
         },
         Absent("swarm-default-advertise-addr", FlagKind.Text, "Set default address or interface for swarm advertised address", "there is no swarm"),
         Absent("userland-proxy-path", FlagKind.Text, "Path to the userland proxy binary", "there is no userland proxy"),
-        new("userns-remap", null, "userns-remap", FlagKind.Text, "User/Group setting for user namespaces")
-        {
-            Effect = SettingEffect.Refused, Reason = "one user namespace for all containers is not supported by this engine", Neutral = [""],
-        },
+        new("userns-remap", null, "userns-remap", FlagKind.Text, "User/Group setting for user namespaces"),
         new("allow-insecure-tcp", null, null, FlagKind.Bool, "Serve tcp:// without TLS: whoever reaches the port is root on this machine"),
         new("userland-proxy", null, "userland-proxy", FlagKind.Bool, "Carry connections from loopback in the daemon; false: carry none that the kernel cannot (default: only those)"),
         new("shim-path", null, null, FlagKind.Text, "Path of the shim program"),

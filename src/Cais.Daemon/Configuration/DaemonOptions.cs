@@ -53,6 +53,9 @@ internal sealed record DaemonOptions
     /// <summary>Where metrics are served in plain HTTP; null for nowhere.</summary>
     public IPEndPoint? Metrics { get; init; }
 
+    /// <summary>Whose ids containers get; null or empty for the host's.</summary>
+    public string? UserRemap { get; init; }
+
     /// <summary>Plugins that must agree to every request, in the order they are asked.</summary>
     public IReadOnlyList<string> AuthorizationPlugins { get; init; } = [];
 
@@ -92,6 +95,7 @@ internal sealed record DaemonOptions
             TlsCa = settings.Text("tlscacert") ?? Path.Combine(certificates, "ca.pem"),
             TlsCertificate = settings.Text("tlscert") ?? Path.Combine(certificates, "cert.pem"),
             TlsKey = settings.Text("tlskey") ?? Path.Combine(certificates, "key.pem"),
+            UserRemap = settings.Text("userns-remap"),
             AuthorizationPlugins = [.. settings.List("authorization-plugin").Distinct()],
             AllowInsecureTcp = settings.Flag("allow-insecure-tcp"),
         };

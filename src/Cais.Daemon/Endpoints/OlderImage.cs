@@ -21,7 +21,7 @@ internal static class OlderImage
 
     /// <summary>
     /// The version whose form a client reads. docker-compose 1 asks in the newest version, and fails in it when it makes a container anew, for want of the second
-    /// configuration.
+    /// configuration, and at the first event, for want of the members that <c>Actor</c> replaced.
     /// </summary>
     public static ApiVersion VersionFor(ApiVersion asked, string? userAgent) =>
         userAgent?.StartsWith("docker-compose/1.", StringComparison.Ordinal) == true && asked > new ApiVersion(1, 44) ? new ApiVersion(1, 44) : asked;

@@ -89,6 +89,11 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
             security.Add($"name=seccomp,profile={engine.Options.SeccompProfile ?? "builtin"}");
         }
 
+        if (engine.Options.ContainerIds is not null)
+        {
+            security.Add("name=userns");
+        }
+
         if (engine.Host.CgroupVersion == 2)
         {
             security.Add("name=cgroupns");
@@ -236,6 +241,7 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
             throw EngineException.InvalidParameter($"`since` time (\"{request.Query("since")}\") cannot be after `until` time (\"{request.Query("until")}\")");
         }
 
+        var form = OlderImage.VersionFor(request.Version, request.Http.Request.Headers.UserAgent);
         var accept = request.Http.Request.Headers.Accept.ToString();
         var (type, before) = accept.Contains("application/json-seq", StringComparison.Ordinal) ? ("application/json-seq", "\x1e"u8.ToArray())
             : accept.Contains("application/x-ndjson", StringComparison.Ordinal) ? ("application/x-ndjson", [])
@@ -252,7 +258,7 @@ internal sealed class SystemEndpoints(CaisEngine engine, DaemonOptions options, 
                 var message = listening.Current;
                 var hidden = message is { Type: "image", Action: "create" } && request.Version < new ApiVersion(1, 46);
                 if (!hidden && EventBus.Matches(message, filters)
-                    && !await Lines.Write(writer, Older.Adapt(message, request.Version), ApiJson.Default.EventMessage, before))
+                    && !await Lines.Write(writer, Older.Adapt(message, form), ApiJson.Default.EventMessage, before))
                 {
                     return;
                 }

@@ -4,6 +4,7 @@ using Cais.Engine.Containers;
 using Cais.Engine.Shims;
 using Cais.Engine.Specs;
 using Cais.Images;
+using Cais.Linux;
 using Cais.Linux.Io;
 using Cais.Networking;
 using Cais.Oci;
@@ -35,7 +36,9 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
         var record = RunContainer.RecordOf(request, id);
         var taking = services.Shims.Take();
         var connecting = Task.Run(() => _networks.Create(record, cancellation), CancellationToken.None);
-        var scratch = new RunScratch(Path.Combine(_directory, id));
+        var ids = UserSpaces.IdsOf(record.HostConfig, services);
+        var scratch = new RunScratch(Path.Combine(_directory, id), ids);
+        UserSpace? space = null;
         var bundle = Path.Combine(services.Options.BundlesDirectory, id);
         var streams = default(RunStreams);
         var created = false;
@@ -50,19 +53,20 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
                 var mounts = request.Mounts.Select(scratch.Prepare).ToList();
                 var sandbox = await connecting.ConfigureAwait(false);
                 _networks.WriteFiles(record, scratch.Path);
-                spec = RunContainer.SpecOf(record, request, mounts, OptionsOf(record, user, sandbox, scratch.Path));
+                space = UserSpaces.Open(record.HostConfig, sandbox, id, services);
+                spec = RunContainer.SpecOf(record, request, mounts, OptionsOf(record, user, sandbox, scratch.Path) with { Ids = space?.Ids, UserNamespace = space?.Path });
                 points.Remember(files, spec.Mounts!.Select(m => m.Destination));
             }
 
             Directory.CreateDirectory(bundle);
             File.WriteAllBytes(Path.Combine(bundle, "config.json"), PlainJson.Bytes(spec, SpecJson.Default.Spec));
-            streams = new RunStreams(services.Loop, Path.Combine(services.Options.PipesDirectory, id), request.Input, output);
+            streams = new RunStreams(services.Loop, Path.Combine(services.Options.PipesDirectory, id), request.Input, output, ids?.Root);
             var shim = await taking.ConfigureAwait(false);
             services.Shims.Prepare();
 
             // Before the call: canceled in the middle of it, nobody would know.
             created = true;
-            await shim.Tasks.CreateAsync(CreateRequest(id, bundle, rootfs, streams), cancellation).ConfigureAwait(false);
+            await shim.Tasks.CreateAsync(CreateRequest(id, bundle, rootfs, ids, streams), cancellation).ConfigureAwait(false);
             var exit = shim.Tasks.WaitAsync(new WaitRequest { Id = id }, CancellationToken.None);
             await shim.Tasks.StartAsync(new StartRequest { Id = id }, cancellation).ConfigureAwait(false);
             var code = (int)(await exit.WaitAsync(cancellation).ConfigureAwait(false)).ExitStatus;
@@ -87,6 +91,7 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
         {
             await CleanUp(id, taking, connecting, created).ConfigureAwait(false);
             streams?.Dispose();
+            space?.Dispose();
             Trees.Delete(bundle);
             scratch.Dispose();
         }
@@ -133,13 +138,14 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
         DefaultUlimits = services.Options.DefaultUlimits,
     };
 
-    private CreateTaskRequest CreateRequest(string id, string bundle, RootfsMount rootfs, RunStreams streams)
+    private CreateTaskRequest CreateRequest(string id, string bundle, RootfsMount rootfs, MappedIds? ids, RunStreams streams)
     {
         var request = new CreateTaskRequest { Id = id, Bundle = bundle, Stdin = streams.StdinPath ?? "", Stdout = streams.StdoutPath, Stderr = streams.StderrPath };
         var mount = new Containerd.Types.Mount { Type = "overlay", Source = "overlay" };
         mount.Options.Add("lowerdir=" + string.Join(':', rootfs.LowerDirs));
         mount.Options.Add("upperdir=" + rootfs.UpperDir);
         mount.Options.Add("workdir=" + rootfs.WorkDir);
+        mount.Options.Add(ids?.Map.ToMountOptions() ?? []);
         request.Rootfs.Add(mount);
         var options = new Options { Root = Path.Combine(services.Options.RunDirectory, "runtimes", RuntimeChoice.BuiltIn) };
         request.Options = new Any { TypeUrl = Options.Descriptor.FullName, Value = options.ToByteString() };
@@ -154,12 +160,12 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
         private readonly List<DescriptorReader> _readers = [];
         private int _open = 2;
 
-        public RunStreams(EventLoop loop, string prefix, PipeReader? input, IRunOutput output)
+        public RunStreams(EventLoop loop, string prefix, PipeReader? input, IRunOutput output, (uint User, uint Group)? owner)
         {
             if (input is not null)
             {
                 StdinPath = prefix + "-stdin";
-                Fifo.Create(StdinPath);
+                Fifo.Create(StdinPath, owner: owner);
 
                 // Open for reading too, so that it can be opened before anybody reads.
                 _stdin = new DescriptorWriter(loop, Fifo.OpenBoth(StdinPath));
@@ -170,7 +176,7 @@ internal sealed class ContainerRunExecutor(EngineServices services) : IRunExecut
             foreach (var path in (ReadOnlySpan<string>)[StdoutPath, StderrPath])
             {
                 var isError = path == StderrPath;
-                Fifo.Create(path);
+                Fifo.Create(path, owner: owner);
                 _readers.Add(DescriptorReader.Start(
                     loop,
                     Fifo.OpenRead(path),

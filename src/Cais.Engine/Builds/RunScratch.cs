@@ -15,9 +15,14 @@ internal sealed class RunScratch : IDisposable
     private readonly List<AgentRelay> _relays = [];
     private int _count;
 
-    public RunScratch(string path)
+    private readonly MappedIds? _ids;
+
+    /// <param name="path">The directory.</param>
+    /// <param name="ids">Of the user namespace that the command runs in.</param>
+    public RunScratch(string path, MappedIds? ids)
     {
         Path = path;
+        _ids = ids;
         Linux.Files.MakeDirectory(path, 0b111_000_000);
     }
 
@@ -42,7 +47,7 @@ internal sealed class RunScratch : IDisposable
     /// <summary>Prepares one mount for the runtime.</summary>
     public Mount Prepare(MountRequest request) => request switch
     {
-        HostMount host => Bind(host.Target, host.Path, host.IsReadOnly),
+        HostMount host => Bind(host.Target, _ids is null ? host.Path : Mapped(host.Path), host.IsReadOnly),
         TmpfsMount memory => new Mount
         {
             Destination = memory.Target,
@@ -77,13 +82,32 @@ internal sealed class RunScratch : IDisposable
 
     private string NewName() => System.IO.Path.Combine(Path, "m" + (_count++).ToString(CultureInfo.InvariantCulture));
 
+    /// <summary>A directory or file of ours, whose files have the ids that they have in the command's user namespace.</summary>
+    private string Mapped(string path)
+    {
+        var place = NewName();
+        if (Directory.Exists(path))
+        {
+            Directory.CreateDirectory(place);
+        }
+        else
+        {
+            File.WriteAllBytes(place, []);
+        }
+
+        using var mount = Mounts.MappedClone(path, _ids!);
+        Mounts.Attach(mount, place);
+        _mounted.Add(place);
+        return place;
+    }
+
     private string MakeFile(FileMount file)
     {
         var path = NewName();
         var fd = FileAt.Open(FileAt.CurrentDirectory, Bytes(path), FileAt.WriteOnly | FileAt.Create | FileAt.Exclusive, 0x180);
         using var created = fd >= 0 ? new FileDescriptor(fd) : throw new LinuxException((Errno)(-fd), $"create {path}");
         Check(FileAt.Write(fd, file.Content.Span), "write", path);
-        Check(FileAt.ChangeOwner(fd, file.Uid, file.Gid), "chown", path);
+        Check(FileAt.ChangeOwner(fd, _ids?.Map.UserOutside(file.Uid) ?? file.Uid, _ids?.Map.GroupOutside(file.Gid) ?? file.Gid), "chown", path);
         Check(FileAt.ChangeMode(fd, file.Mode), "chmod", path);
         return path;
     }
@@ -91,13 +115,17 @@ internal sealed class RunScratch : IDisposable
     /// <summary>A path in a tree of layers, resolved so that no link leads out of it, as a path of this machine.</summary>
     private string Open(LayersMount layers)
     {
-        var root = layers.LowerDirectories[0];
-        if (layers.LowerDirectories.Count > 1 || layers.UpperDirectory is not null)
+        string root;
+        if (layers.LowerDirectories is [var only] && layers.UpperDirectory is null)
+        {
+            root = _ids is null ? only : Mapped(only);
+        }
+        else
         {
             root = NewName();
             Directory.CreateDirectory(root);
             Mounts.MountOverlay(
-                layers.LowerDirectories, layers.UpperDirectory, layers.WorkDirectory, root, layers.UpperDirectory is null ? MountAttributes.ReadOnly : 0);
+                layers.LowerDirectories, layers.UpperDirectory, layers.WorkDirectory, root, layers.UpperDirectory is null ? MountAttributes.ReadOnly : 0, _ids);
             _mounted.Add(root);
         }
 

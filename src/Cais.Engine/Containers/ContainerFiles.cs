@@ -22,7 +22,7 @@ internal sealed class ContainerFiles(EngineServices services, ContainerStarter s
         await using var _ = view.ConfigureAwait(false);
         var status = Look(container, view, path);
         services.Tell(container, "archive-path");
-        await RootfsArchive.GetAsync(view.Root, path, await begin(status).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+        await RootfsArchive.GetAsync(view.Root, path, await begin(status).ConfigureAwait(false), view.Ids, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Unpacks a tar archive into the directory at a path.</summary>
@@ -91,7 +91,7 @@ internal sealed class ContainerFiles(EngineServices services, ContainerStarter s
     {
         try
         {
-            await RootfsArchive.PutAsync(view.Root, path, tar, keepKinds, owner, cancellation).ConfigureAwait(false);
+            await RootfsArchive.PutAsync(view.Root, path, tar, keepKinds, owner, view.Ids, cancellation).ConfigureAwait(false);
         }
         catch (ImageException e) when (e.Kind == ImageErrorKind.NotFound)
         {

@@ -56,6 +56,22 @@ internal sealed class ContainerLinks(EngineServices services)
         return links;
     }
 
+    /// <summary>At which ports a container may reach those that it has links to: those that they expose.</summary>
+    public static IReadOnlyDictionary<string, IReadOnlyList<LinkedPort>> PortsOf(ContainerRecord record, EngineServices services)
+    {
+        var ports = new Dictionary<string, IReadOnlyList<LinkedPort>>();
+        foreach (var id in record.Links.Values.Distinct())
+        {
+            ports[id] =
+            [
+                .. (services.Containers.Find(id)?.Record.Config.ExposedPorts?.Keys ?? [])
+                    .Select(p => PortSpec.TryParse(p, out var port) ? port : (PortSpec?)null).OfType<PortSpec>().Select(p => new LinkedPort(p.Protocol, p.Port)),
+            ];
+        }
+
+        return ports;
+    }
+
     /// <summary>As inspect shows them.</summary>
     public IReadOnlyList<string> Describe(ContainerRecord record) =>
         [.. Children(record).Select(l => $"/{l.Child.Name}:/{record.Name}/{l.Alias}").Order(StringComparer.Ordinal)];
@@ -206,6 +222,7 @@ internal sealed class ContainerLinks(EngineServices services)
         }
 
         services.Containers.Update(parent, parent.Record with { Links = links });
+        await services.Networks.SetLinksAsync(parent.Id, PortsOf(parent.Record, services)).ConfigureAwait(false);
     }
 
     private IEnumerable<(string Alias, Container Child)> Children(ContainerRecord record) =>

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using Cais.Api;
 using Cais.Engine.Specs;
+using Cais.Linux.Status;
 using Cais.Networking;
 using PortBinding = Cais.Networking.PortBinding;
 
@@ -35,8 +36,22 @@ internal sealed class ContainerNetwork(EngineServices services)
             ? string.Create(CultureInfo.InvariantCulture, $"/proc/{Namespaces.PidOf(other, services.Containers.Get)}/ns/net")
             : sandbox?.NamespacePath;
 
-    /// <summary>Writes hostname, hosts and resolv.conf into the container's directory.</summary>
+    /// <summary>Writes hostname, hosts and resolv.conf into the container's directory, for its root to own.</summary>
     public void WriteFiles(ContainerRecord container, string directory)
+    {
+        Write(container, directory);
+        var (user, group) = UserSpaces.IdsOf(container.HostConfig, services)?.Root ?? (0, 0);
+        foreach (var name in (ReadOnlySpan<string>)["hostname", "hosts", "resolv.conf"])
+        {
+            var path = Path.Combine(directory, name);
+            if (EntryStatus.Of(path) is { } status && (status.Uid != user || status.Gid != group))
+            {
+                PathAttributes.ChangeOwner(path, user, group);
+            }
+        }
+    }
+
+    private void Write(ContainerRecord container, string directory)
     {
         if (Namespaces.ContainerOf(container.HostConfig.NetworkMode) is { } other)
         {
@@ -193,7 +208,7 @@ internal sealed class ContainerNetwork(EngineServices services)
         _ => "tcp",
     };
 
-    private static SandboxSpec SpecOf(ContainerRecord container)
+    private SandboxSpec SpecOf(ContainerRecord container)
     {
         var host = container.HostConfig;
         return new SandboxSpec
@@ -208,6 +223,9 @@ internal sealed class ContainerNetwork(EngineServices services)
             DnsSearch = host.DnsSearch ?? [],
             DnsOptions = host.DnsOptions ?? [],
             Links = container.Links,
+            LinkedPorts = ContainerLinks.PortsOf(container, services),
+            InHostUserNamespace = UserSpaces.IdsOf(host, services) is null,
+            UserNamespacePath = UserSpaces.SharedBy(host, services),
         };
     }
 

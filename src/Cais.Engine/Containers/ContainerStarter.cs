@@ -4,6 +4,8 @@ using Cais.Engine.Shims;
 using Cais.Engine.Specs;
 using Cais.Engine.Volumes;
 using Cais.Images;
+using Cais.Linux;
+using Cais.Linux.Status;
 using Cais.Networking;
 using Cais.Oci;
 using Cais.Oci.Runtime;
@@ -28,8 +30,23 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         var runtime = RuntimeResolver.Resolve(record.Runtime, services.Options)
             ?? throw EngineException.InvalidParameter($"unknown or invalid runtime name: {record.Runtime}");
         links.CheckStart(record);
+        UserSpaces.Check(record.HostConfig, services.Ids is not null);
+        var ids = UserSpaces.IdsOf(record.HostConfig, services);
+        if (ids is not null && runtime.Shim is not null)
+        {
+            throw EngineException.InvalidParameter(
+                $"runtime {record.Runtime} has a shim of its own, which cannot give a container's files the ids of a user namespace: use --userns=host");
+        }
+
         var bundle = Path.Combine(services.Options.BundlesDirectory, record.Id);
         Directory.CreateDirectory(bundle);
+        if (ids is not null)
+        {
+            // For runtimes that let the container's root go to its files by itself.
+            PathAttributes.ChangeOwner(bundle, 0, ids.Root.Group);
+            PathAttributes.ChangeMode(bundle, 0b111_001_000);
+        }
+
         var taking = runtime.Shim is null ? services.Shims.Take() : null;
         var connecting = Task.Run(() => networks.Begin(record));
         ProcessStreams? streams = null;
@@ -39,22 +56,25 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         {
             var rootfs = container.Rootfs ??= await Rootfs(record).ConfigureAwait(false);
             var user = _users.Resolve(record, rootfs);
-            using var mounts = await PreparedMounts.Make(record, services.Volumes, services.Options.SubpathsDirectory, CancellationToken.None).ConfigureAwait(false);
-            var sources = hostMounts.Prepare(record);
+            using var mounts = await PreparedMounts.Make(record, services.Volumes, services.Options.SubpathsDirectory, ids, CancellationToken.None).ConfigureAwait(false);
+            var sources = hostMounts.Prepare(mounts.Record, ids);
             var edits = services.Cdi.EditsOf(record.HostConfig.DeviceRequests);
             var directory = Path.Combine(services.Options.ContainersDirectory, record.Id);
             log = services.Logs.Open(record);
             container.Output.Restart();
             streams = ProcessStreams.Create(
-                services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true);
+                services.Loop, PipePrefix(record.Id), container.Output, log, record.Config.OpenStdin == true, record.Config.Tty == true, ids?.Root);
             trace.Mark("files");
 
             var network = await connecting.ConfigureAwait(false);
             networks.WriteFiles(record, directory);
             trace.Mark("network");
 
+            using var space = UserSpaces.Open(record.HostConfig, network?.Sandbox, record.Id, services);
             var spec = SpecGenerator.Generate(mounts.Record, SpecOptionsOf(record, user, network?.Sandbox, directory) with
             {
+                Ids = space?.Ids,
+                UserNamespace = space?.Path,
                 Sources = sources,
                 SharedMemoryPath = hostMounts.SharedMemoryOf(record),
                 Edits = edits,
@@ -75,7 +95,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
                 await built.ConfigureAwait(false);
             }
 
-            await shim.Tasks.CreateAsync(CreateRequest(record, runtime, bundle, rootfs, streams, checkpoint)).ConfigureAwait(false);
+            await shim.Tasks.CreateAsync(CreateRequest(record, runtime, bundle, rootfs, ids, streams, checkpoint)).ConfigureAwait(false);
             created = true;
             trace.Mark("create");
             await built.ConfigureAwait(false);
@@ -179,7 +199,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
     public string PipePrefix(string id) => Path.Combine(services.Options.PipesDirectory, id);
 
     private CreateTaskRequest CreateRequest(
-        ContainerRecord record, ResolvedRuntime runtime, string bundle, RootfsMount rootfs, ProcessStreams streams, string? checkpoint)
+        ContainerRecord record, ResolvedRuntime runtime, string bundle, RootfsMount rootfs, MappedIds? ids, ProcessStreams streams, string? checkpoint)
     {
         var request = new CreateTaskRequest
         {
@@ -195,6 +215,7 @@ internal sealed class ContainerStarter(EngineServices services, ContainerNetwork
         mount.Options.Add("lowerdir=" + string.Join(':', rootfs.LowerDirs));
         mount.Options.Add("upperdir=" + rootfs.UpperDir);
         mount.Options.Add("workdir=" + rootfs.WorkDir);
+        mount.Options.Add(ids?.Map.ToMountOptions() ?? []);
         request.Rootfs.Add(mount);
         request.Options = ShimOptions.Of(record.Runtime, runtime, services.Options);
         return request;

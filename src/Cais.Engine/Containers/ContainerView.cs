@@ -17,15 +17,19 @@ internal sealed class ContainerView : IAsyncDisposable
     private readonly FileDescriptor? _namespace;
     private readonly Func<Task>? _release;
 
-    private ContainerView(FileDescriptor root, FileDescriptor? space = null, Func<Task>? release = null)
+    private ContainerView(FileDescriptor root, IdMap? ids, FileDescriptor? space = null, Func<Task>? release = null)
     {
         _root = root;
+        Ids = ids;
         _namespace = space;
         _release = release;
     }
 
     /// <summary>A path to the root that works in this process. Everything below it is the container's, and hostile.</summary>
     public string Root => _root.ProcPath;
+
+    /// <summary>Of the container's user namespace: the files' owners here are what these make of their owners in there. Null for the host's.</summary>
+    public IdMap? Ids { get; }
 
     /// <summary>The root of a running container; null when it ended before it could be opened.</summary>
     public static ContainerView? OfRunning(Container container)
@@ -42,10 +46,12 @@ internal sealed class ContainerView : IAsyncDisposable
             return null;
         }
 
+        var ids = IdMap.OfProcess(pid);
+
         // The number may have become another process's while it was being opened. As long as the task is not put away, it has not.
         if (container.Task == task && !task.Finished.IsCompleted && container.Status.Pid == pid && Files.Exists($"/proc/{pid}/ns/mnt"))
         {
-            return new ContainerView(root);
+            return new ContainerView(root, ids);
         }
 
         root.Dispose();
@@ -65,6 +71,7 @@ internal sealed class ContainerView : IAsyncDisposable
         // A name of its own: the container may be started, and use the same volumes, while they are looked at.
         var user = $"{record.Id}-view-{RandomId.New()}";
         var mounted = new List<string>();
+        var ids = UserSpaces.IdsOf(record.HostConfig, services);
         async Task Release()
         {
             foreach (var name in mounted)
@@ -96,9 +103,9 @@ internal sealed class ContainerView : IAsyncDisposable
             // Mounted where nothing is: the namespace is a copy of ours, in which its mounts have to find a place.
             var place = Path.Combine(services.Options.RunDirectory, "view");
             Directory.CreateDirectory(place);
-            return await Task.Run(() => Linux.Namespaces.RunInNewMountNamespace(() =>
+            ContainerView PutTogether()
             {
-                MountRoot(rootfs, place, writable);
+                MountRoot(rootfs, place, writable, ids);
                 var root = Files.Open(place, OpenFlags.Path | OpenFlags.Directory);
                 try
                 {
@@ -109,24 +116,26 @@ internal sealed class ContainerView : IAsyncDisposable
                             using var target = MakeTarget(root, mount.Destination, directory: true);
                             if (target is not null)
                             {
-                                using var overlay = Mounts.CreateOverlay([image.UpperDir, .. image.ImageDirs], null, null, MountAttributes.ReadOnly);
+                                using var overlay = Mounts.CreateOverlay([image.UpperDir, .. image.ImageDirs], null, null, MountAttributes.ReadOnly, ids);
                                 Mounts.Attach(overlay, target);
                             }
                         }
                         else
                         {
-                            Mount(root, mount);
+                            Mount(root, mount, HostMounts.IsMapped(mount, services.Volumes) ? ids : null);
                         }
                     }
 
-                    return new ContainerView(root, Files.Open("/proc/thread-self/ns/mnt", OpenFlags.ReadOnly), Release);
+                    return new ContainerView(root, ids?.Map, Files.Open("/proc/thread-self/ns/mnt", OpenFlags.ReadOnly), Release);
                 }
                 catch
                 {
                     root.Dispose();
                     throw;
                 }
-            })).ConfigureAwait(false);
+            }
+
+            return await Task.Run(() => Linux.Namespaces.RunInNewMountNamespace(() => ids is null ? PutTogether() : ids.AsRoot(PutTogether))).ConfigureAwait(false);
         }
         catch
         {
@@ -145,15 +154,15 @@ internal sealed class ContainerView : IAsyncDisposable
         }
     }
 
-    private static void MountRoot(RootfsMount rootfs, string place, bool writable)
+    private static void MountRoot(RootfsMount rootfs, string place, bool writable, MappedIds? ids)
     {
         if (writable)
         {
-            Mounts.MountOverlay(rootfs.LowerDirs, rootfs.UpperDir, rootfs.WorkDir, place);
+            Mounts.MountOverlay(rootfs.LowerDirs, rootfs.UpperDir, rootfs.WorkDir, place, ids: ids);
             return;
         }
 
-        Mounts.Mount("tmpfs", place, "tmpfs", MountFlags.None, "mode=700");
+        Mounts.Mount("tmpfs", place, "tmpfs", MountFlags.None, "mode=700,uid=0,gid=0");
         var upper = Path.Combine(place, "upper");
         var work = Path.Combine(place, "work");
         Directory.CreateDirectory(upper);
@@ -166,10 +175,16 @@ internal sealed class ContainerView : IAsyncDisposable
             PathAttributes.ChangeTimes(upper, own.Modified);
         }
 
-        Mounts.MountOverlay([rootfs.UpperDir, .. rootfs.LowerDirs], upper, work, place);
+        if (ids is not null)
+        {
+            // It is seen through the same map as the layers.
+            PathAttributes.ChangeOwner(work, 0, 0);
+        }
+
+        Mounts.MountOverlay([rootfs.UpperDir, .. rootfs.LowerDirs], upper, work, place, ids: ids);
     }
 
-    private static void Mount(FileDescriptor root, MountRecord mount)
+    private static void Mount(FileDescriptor root, MountRecord mount, MappedIds? ids)
     {
         if (mount.Type is not ("bind" or "volume") || Files.TryOpen(mount.Source, OpenFlags.Path) is not { } whole)
         {
@@ -184,7 +199,7 @@ internal sealed class ContainerView : IAsyncDisposable
             return;
         }
 
-        Mounts.Bind(source, target, recursive: !mount.NonRecursive, mount.ReadOnly ? MountAttributes.ReadOnly : 0);
+        Mounts.Bind(source, target, recursive: !mount.NonRecursive, mount.ReadOnly ? MountAttributes.ReadOnly : 0, ids);
     }
 
     /// <summary>The place of a mount, made where it is missing; null where something of another kind is in the way.</summary>

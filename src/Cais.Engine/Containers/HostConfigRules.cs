@@ -16,6 +16,7 @@ internal static class HostConfigRules
     public static void Check(ContainerConfig config, HostConfig host, EngineOptions options, HostFacts facts)
     {
         Modes(config, host);
+        UserSpaces.Check(host, options.ContainerIds is not null);
         if (host.StorageOpt is { Count: > 0 })
         {
             throw EngineException.InvalidParameter(

@@ -15,16 +15,27 @@ internal sealed class HostMounts(EngineServices services)
     private string Top => Path.Combine(services.Options.RunDirectory, "mounts");
 
     /// <summary>Makes what the container needs. What to bind instead of a mount's own source, by destination.</summary>
-    public IReadOnlyDictionary<string, string> Prepare(ContainerRecord record)
+    /// <param name="record">The container, whose volumes are in place.</param>
+    /// <param name="ids">Of its user namespace.</param>
+    public IReadOnlyDictionary<string, string> Prepare(ContainerRecord record, MappedIds? ids)
     {
         var sources = new Dictionary<string, string>();
+        if (record.Mounts.Count > 0 || record.HostConfig.IpcMode == "shareable")
+        {
+            Directory.CreateDirectory(Top, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
         for (var i = 0; i < record.Mounts.Count; i++)
         {
             var mount = record.Mounts[i];
             var place = Path.Combine(Top, record.Id, i.ToString(CultureInfo.InvariantCulture));
             if (mount.Type == "image")
             {
-                sources[mount.Destination] = MountImage(record, mount, i, place);
+                sources[mount.Destination] = MountImage(record, mount, i, place, ids);
+            }
+            else if (ids is not null && IsMapped(mount, services.Volumes))
+            {
+                sources[mount.Destination] = MountVolume(mount, place, ids);
             }
             else if (mount.Propagation.Length > 0)
             {
@@ -39,7 +50,7 @@ internal sealed class HostMounts(EngineServices services)
             Unmount(place);
             var size = record.HostConfig.ShmSize is > 0 and var asked ? asked : services.Options.DefaultShmSize;
             Mounts.Mount(
-                "shm", place, "tmpfs", MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec, string.Create(CultureInfo.InvariantCulture, $"mode=1777,size={size}"));
+                "shm", place, "tmpfs", MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec, string.Create(CultureInfo.InvariantCulture, $"mode=1777,size={size},uid={ids?.Root.User ?? 0},gid={ids?.Root.Group ?? 0}"));
         }
 
         return sources;
@@ -103,14 +114,39 @@ internal sealed class HostMounts(EngineServices services)
     /// <summary>Under which name the layers of an image that is mounted are held.</summary>
     public static string SnapshotOf(string container, int mount) => string.Create(CultureInfo.InvariantCulture, $"{container}-image-{mount}");
 
-    private string MountImage(ContainerRecord record, MountRecord mount, int number, string place)
+    /// <summary>
+    /// Whether a mount's files have on disk the ids that they have in containers: those in volumes that are directories of our own. What the user has put somewhere, or a plugin,
+    /// has the host's ids.
+    /// </summary>
+    public static bool IsMapped(MountRecord mount, Volumes.VolumeStore volumes) => mount is { Type: "volume", Name: { } name }
+        && volumes.Find(name) is { Driver: "local" } volume && volume.Options?.Keys.Any(k => k is "type" or "device" or "o") != true;
+
+    private static string MountVolume(MountRecord mount, string place, MappedIds ids)
+    {
+        using var source = Mounts.MappedClone(mount.Source, ids, recursive: !mount.NonRecursive);
+        Unmount(place);
+        if (Directory.Exists(mount.Source))
+        {
+            Directory.CreateDirectory(place);
+        }
+        else
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(place)!);
+            File.WriteAllBytes(place, []);
+        }
+
+        Mounts.Attach(source, place);
+        return place;
+    }
+
+    private string MountImage(ContainerRecord record, MountRecord mount, int number, string place, MappedIds? ids)
     {
         var rootfs = services.Images.Snapshots.Find(SnapshotOf(record.Id, number))
             ?? throw EngineException.System($"the layers of image {mount.Source} for {mount.Destination} are gone: remove the container and create it again");
         var whole = place + (mount.Subpath is { Length: > 0 } ? "-image" : "");
         Directory.CreateDirectory(whole);
         Unmount(whole);
-        Mounts.MountOverlay([rootfs.UpperDir, .. rootfs.ImageDirs], null, null, whole, MountAttributes.ReadOnly);
+        Mounts.MountOverlay([rootfs.UpperDir, .. rootfs.ImageDirs], null, null, whole, MountAttributes.ReadOnly, ids);
         if (mount.Subpath is { Length: > 0 } subpath)
         {
             BindBelow(whole, subpath, place, $"image {mount.Source}");

@@ -124,7 +124,8 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
             var options = starter.SpecOptionsOf(container.Record, user, null, "");
             var process = SpecGenerator.ExecProcess(container.Record, request, options);
             exec.Streams = ProcessStreams.Create(
-                services.Loop, $"{starter.PipePrefix(container.Id)}-{exec.Id[..16]}", exec.Output, null, request.AttachStdin == true, request.Tty == true);
+                services.Loop, $"{starter.PipePrefix(container.Id)}-{exec.Id[..16]}", exec.Output, null, request.AttachStdin == true, request.Tty == true,
+                UserSpaces.IdsOf(container.Record.HostConfig, services)?.Root);
             trace.Mark("files");
             await task.Shim.Tasks.ExecAsync(new ExecProcessRequest
             {

@@ -43,7 +43,15 @@ internal sealed class ProcessStreams : IDisposable
     public Task Ended => _ended.Task;
 
     /// <summary>Makes the pipes and begins to read.</summary>
-    public static ProcessStreams Create(EventLoop loop, string prefix, OutputHub hub, ContainerLog? log, bool stdin, bool terminal)
+    /// <param name="loop">Reads and writes.</param>
+    /// <param name="prefix">How the pipes' paths begin.</param>
+    /// <param name="hub">Who is attached.</param>
+    /// <param name="log">Where its output is kept.</param>
+    /// <param name="stdin">Whether it has an input.</param>
+    /// <param name="terminal">Whether it has a terminal.</param>
+    /// <param name="owner">Who is root where the process runs and may open its streams anew (<c>/dev/stdout</c>); null for root.</param>
+    public static ProcessStreams Create(
+        EventLoop loop, string prefix, OutputHub hub, ContainerLog? log, bool stdin, bool terminal, (uint User, uint Group)? owner = null)
     {
         var streams = new ProcessStreams(loop, prefix, hub, log, stdin, terminal);
         try
@@ -51,7 +59,7 @@ internal sealed class ProcessStreams : IDisposable
             foreach (var path in streams.Paths)
             {
                 File.Delete(path);
-                Fifo.Create(path);
+                Fifo.Create(path, owner: owner);
             }
 
             streams.Open(isNew: true, default);

@@ -11,6 +11,11 @@ internal static class Namespaces
     {
         var host = container.HostConfig;
         var list = new List<LinuxNamespace> { new() { Type = "mount" } };
+        if (options.Ids is not null)
+        {
+            list.Add(new() { Type = "user", Path = options.UserNamespace });
+        }
+
         if (host.NetworkMode != "host")
         {
             list.Add(new() { Type = "network", Path = options.NetworkNamespace });

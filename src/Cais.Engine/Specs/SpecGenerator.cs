@@ -1,6 +1,7 @@
 using System.Globalization;
 using Cais.Api;
 using Cais.Engine.Containers;
+using Cais.Linux;
 using Cais.Oci.Runtime;
 
 namespace Cais.Engine.Specs;
@@ -45,6 +46,8 @@ internal static class SpecGenerator
             Linux = new LinuxConfig
             {
                 Namespaces = Namespaces.Of(container, options),
+                UidMappings = Mappings(options.Ids?.Users),
+                GidMappings = Mappings(options.Ids?.Groups),
                 Devices = devices.Count > 0 ? devices : null,
                 CgroupsPath = CgroupPath(container, options),
                 Resources = ResourceLimits.Of(host) with { Devices = rules },
@@ -156,6 +159,9 @@ internal static class SpecGenerator
     private static ConsoleSize? Size(IReadOnlyList<long>? size) =>
         size is [> 0 and var height, > 0 and var width] ? new ConsoleSize { Height = (ulong)height, Width = (ulong)width } : null;
 
+    private static List<IdMapping>? Mappings(IReadOnlyList<IdRange>? ranges) =>
+        ranges is null ? null : [.. ranges.Select(r => new IdMapping { ContainerId = r.Inside, HostId = r.Outside, Size = r.Count })];
+
     private static string CgroupPath(ContainerRecord container, SpecOptions options)
     {
         var parent = string.IsNullOrEmpty(container.HostConfig.CgroupParent) ? options.CgroupParent : container.HostConfig.CgroupParent;
@@ -197,7 +203,9 @@ internal static class SpecGenerator
         if (container.HostConfig.NetworkMode != "host" && Namespaces.ContainerOf(container.HostConfig.NetworkMode) is null && options.Host.KernelIsAtLeast("4.11"))
         {
             values["net.ipv4.ip_unprivileged_port_start"] = "0";
-            values["net.ipv4.ping_group_range"] = "0 2147483647";
+            values["net.ipv4.ping_group_range"] = options.Ids is { } ids
+                ? string.Create(CultureInfo.InvariantCulture, $"0 {ids.Groups.Sum(g => g.Count) - 1}")
+                : "0 2147483647";
         }
 
         foreach (var (name, value) in container.HostConfig.Sysctls ?? new Dictionary<string, string>())

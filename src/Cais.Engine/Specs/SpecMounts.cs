@@ -32,6 +32,11 @@ internal static class SpecMounts
             },
             new() { Destination = "/dev/mqueue", Type = "mqueue", Source = "mqueue", Options = ["nosuid", "noexec", "nodev"] },
         };
+        if (options.Ids is not null)
+        {
+            ReplaceTheHosts(mounts, host);
+        }
+
         AddSharedMemory(mounts, container, options);
 
         var user = UserMounts(container, options).ToList();
@@ -59,6 +64,25 @@ internal static class SpecMounts
 
         mounts.AddRange(user);
         return mounts;
+    }
+
+    /// <summary>What belongs to a namespace of the host's, a user namespace's root cannot mount; but it can have what the host has mounted.</summary>
+    private static void ReplaceTheHosts(List<Mount> mounts, Cais.Api.HostConfig host)
+    {
+        if (host.NetworkMode == "host")
+        {
+            var at = mounts.FindIndex(m => m.Type == "sysfs");
+            mounts[at] = mounts[at] with { Type = "bind", Source = "/sys", Options = ["rbind", "rprivate", "nosuid", "noexec", "nodev", "ro"] };
+        }
+
+        if (host.IpcMode == "host")
+        {
+            mounts.RemoveAll(m => m.Type == "mqueue");
+            if (Directory.Exists("/dev/mqueue"))
+            {
+                mounts.Add(new() { Destination = "/dev/mqueue", Type = "bind", Source = "/dev/mqueue", Options = ["rbind", "rprivate", "nosuid", "noexec", "nodev"] });
+            }
+        }
     }
 
     private static void AddSharedMemory(List<Mount> mounts, ContainerRecord container, SpecOptions options)

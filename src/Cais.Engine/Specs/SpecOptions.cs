@@ -1,4 +1,5 @@
 using Cais.Engine.Containers;
+using Cais.Linux;
 
 namespace Cais.Engine.Specs;
 
@@ -41,6 +42,12 @@ internal sealed record SpecOptions
 
     /// <summary>What to bind instead of a mount's own source, by destination.</summary>
     public IReadOnlyDictionary<string, string> Sources { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The ids of the container's user namespace; null for the host's.</summary>
+    public IdMap? Ids { get; init; }
+
+    /// <summary>With <see cref="Ids"/>: the user namespace to join; null for a new one.</summary>
+    public string? UserNamespace { get; init; }
 
     /// <summary>What the container's devices change of its specification.</summary>
     public CdiEdits? Edits { get; init; }

@@ -28,7 +28,9 @@ internal sealed class PreparedMounts : IDisposable
     /// <param name="record">The container.</param>
     /// <param name="volumes">Its volumes.</param>
     /// <param name="directory">For mounts of parts of volumes; made when needed.</param>
-    public static async Task<PreparedMounts> Make(ContainerRecord record, VolumeStore volumes, string directory, CancellationToken cancellation)
+    /// <param name="ids">Of the container's user namespace, whose root owns what is made for it.</param>
+    /// <param name="cancellation">Of what plugins are asked.</param>
+    public static async Task<PreparedMounts> Make(ContainerRecord record, VolumeStore volumes, string directory, MappedIds? ids, CancellationToken cancellation)
     {
         var prepared = new PreparedMounts(record, directory);
         try
@@ -45,7 +47,7 @@ internal sealed class PreparedMounts : IDisposable
 
                 if (mount is { Type: "bind", CreateSource: true } && !Path.Exists(mount.Source))
                 {
-                    Directory.CreateDirectory(mount.Source);
+                    CreateSource(mount.Source, ids);
                 }
 
                 mounts.Add(mount);
@@ -58,6 +60,22 @@ internal sealed class PreparedMounts : IDisposable
         {
             prepared.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>The directory and those above it that are not there.</summary>
+    private static void CreateSource(string path, MappedIds? ids)
+    {
+        var missing = new List<string>();
+        for (var at = path; at is not null && !Path.Exists(at); at = Path.GetDirectoryName(at))
+        {
+            missing.Add(at);
+        }
+
+        Directory.CreateDirectory(path);
+        if (ids is not null)
+        {
+            missing.ForEach(made => PathAttributes.ChangeOwner(made, ids.Root.User, ids.Root.Group));
         }
     }
 

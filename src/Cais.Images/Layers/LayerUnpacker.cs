@@ -9,7 +9,11 @@ namespace Cais.Images.Layers;
 /// NUL, and symbolic links on the way may lead anywhere below the root. <paramref name="KeepKinds"/>: a directory never takes the place of
 /// something else nor the reverse. <paramref name="Owner"/> owns everything instead of whom the archive says.
 /// </summary>
-internal sealed record UnpackOptions(byte[] Destination, bool KeepKinds, (uint Uid, uint Gid)? Owner);
+internal sealed record UnpackOptions(byte[] Destination, bool KeepKinds, (uint Uid, uint Gid)? Owner)
+{
+    /// <summary>Of the user namespace that the archive's ids are of.</summary>
+    public IdMap? Ids { get; init; }
+}
 
 /// <summary>
 /// Unpacks one layer into a directory of its own, which overlay later stacks on others: a whiteout (image-spec, layer.md, "Whiteouts")
@@ -76,6 +80,11 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
         if (copy?.Owner is { } owner)
         {
             (entry.Uid, entry.Gid) = owner;
+        }
+
+        if (copy?.Ids is { } ids)
+        {
+            Map(entry, ids);
         }
 
         var name = _path.Name;
@@ -169,6 +178,26 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
         }
 
         Check(FileAt.SetTimes(fd, entry.Accessed ?? entry.Modified, entry.Modified), "set times of", entry);
+    }
+
+    /// <summary>From a user namespace's ids to those that they are here.</summary>
+    private static void Map(TarEntry entry, IdMap ids)
+    {
+        var (user, group) = (ids.UserOutside(entry.Uid), ids.GroupOutside(entry.Gid));
+        if (user == uint.MaxValue || group == uint.MaxValue)
+        {
+            throw new ImageException(
+                ImageErrorKind.InvalidArgument, $"{entry.DisplayName} belongs to {entry.Uid}:{entry.Gid}, which the container's user namespace does not have");
+        }
+
+        (entry.Uid, entry.Gid) = (user, group);
+        for (var i = 0; i < entry.Attributes.Count; i++)
+        {
+            if (entry.Attributes[i].Name.AsSpan().SequenceEqual("security.capability"u8))
+            {
+                entry.Attributes[i] = new TarAttribute(entry.Attributes[i].Name, ids.CapabilityOutside(entry.Attributes[i].Value));
+            }
+        }
     }
 
     private void MakeDirectory(int parent, ReadOnlySpan<byte> name, TarEntry entry)

@@ -25,6 +25,9 @@ internal sealed class TreeArchiver(TarWriter tar, bool asLayer, CancellationToke
     /// <summary>No member is newer than that many seconds since 1970; null for as the files are.</summary>
     public long? Latest { get; init; }
 
+    /// <summary>Of the user namespace whose ids the archive shall have; null for those that the files have here.</summary>
+    public IdMap? Ids { get; init; }
+
     /// <summary>Writes one name of a directory, with everything below if it is a directory. <paramref name="path"/> is what it is called in the archive.</summary>
     public void Add(int directory, ReadOnlySpan<byte> name, ReadOnlySpan<byte> path, int depth = 0)
     {
@@ -220,8 +223,8 @@ internal sealed class TreeArchiver(TarWriter tar, bool asLayer, CancellationToke
         _entry.Kind = kind;
         _entry.SetName(path);
         _entry.Mode = status.Permissions;
-        _entry.Uid = status.Uid;
-        _entry.Gid = status.Gid;
+        _entry.Uid = Ids?.UserInside(status.Uid) ?? status.Uid;
+        _entry.Gid = Ids?.GroupInside(status.Gid) ?? status.Gid;
         _entry.Modified = Latest is { } latest && status.Modified.Seconds >= latest ? new TimeSpec(latest, 0) : status.Modified;
     }
 
@@ -257,7 +260,9 @@ internal sealed class TreeArchiver(TarWriter tar, bool asLayer, CancellationToke
             // A label of this machine's policy would mean nothing elsewhere.
             if (!attribute.SequenceEqual("security.selinux\0"u8))
             {
-                _entry.Attributes.Add(new TarAttribute(attribute[..^1].ToArray(), _value.AsSpan(0, size).ToArray()));
+                var value = _value.AsSpan(0, size).ToArray();
+                _entry.Attributes.Add(new TarAttribute(
+                    attribute[..^1].ToArray(), Ids is not null && attribute.SequenceEqual("security.capability\0"u8) ? Ids.CapabilityInside(value) : value));
             }
         }
 

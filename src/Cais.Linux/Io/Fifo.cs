@@ -3,12 +3,17 @@ namespace Cais.Linux.Io;
 /// <summary>Named pipes, see fifo(7). All descriptors are close-on-exec.</summary>
 public static class Fifo
 {
-    /// <summary>Makes a FIFO; one that is already there is fine.</summary>
-    public static void Create(string path, uint mode = 0x180 /* 0600 */)
+    /// <summary>Makes a FIFO; one that is already there is fine. It belongs to this process, or to <paramref name="owner"/>.</summary>
+    public static void Create(string path, uint mode = 0x180 /* 0600 */, (uint User, uint Group)? owner = null)
     {
         if (IoCalls.mkfifo(path, mode) < 0 && IoCalls.LastError != Errno.EEXIST)
         {
             throw new LinuxException(IoCalls.LastError, $"make fifo {path}");
+        }
+
+        if (owner is { } given)
+        {
+            Status.PathAttributes.ChangeOwner(path, given.User, given.Group);
         }
     }
 

@@ -47,6 +47,19 @@ internal sealed class BridgeDriver(HostKernel host, bool routeLoopback) : INetwo
 
         // For connections from 127.0.0.1 to published ports; the packet filter keeps the way back closed.
         Sysctl.Write($"ipv4/conf/{name}/route_localnet", routeLoopback ? "1" : "0");
+        if (!network.Settings.InterContainer)
+        {
+            // Isolated ports do not even hear each other's questions for addresses: the bridge answers for all, so that what is for a neighbour is routed, and meets the
+            // packet filter, which lets links through.
+            Sysctl.Write($"ipv4/conf/{name}/proxy_arp_pvlan", "1");
+            Sysctl.Write($"ipv4/neigh/{name}/proxy_delay", "0");
+            Sysctl.Write($"ipv4/conf/{name}/send_redirects", "0");
+        }
+        else
+        {
+            Sysctl.Write($"ipv4/conf/{name}/proxy_arp_pvlan", "0");
+        }
+
         if (!link.IsUp)
         {
             host.Batch.SetUp(link.Index, name);

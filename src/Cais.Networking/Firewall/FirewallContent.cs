@@ -50,3 +50,6 @@ internal sealed record FirewallNetwork(string Key, string Name, string Bridge, I
 /// <param name="Direct">Whether the container's own address and port may be reached from outside too.</param>
 /// <param name="Translated">Whether the host's address and port lead there; false in routed networks.</param>
 internal sealed record PublishedPort(PortBinding Binding, IPAddress Target, bool Direct = false, bool Translated = true);
+
+/// <summary>One container may reach another at a port, in a network whose containers may not talk to each other otherwise. IPv4, as links are.</summary>
+internal readonly record struct FirewallLink(PortProtocol Protocol, IPAddress From, IPAddress To, ushort Port);

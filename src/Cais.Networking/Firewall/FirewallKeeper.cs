@@ -14,13 +14,15 @@ internal sealed class FirewallKeeper(HostKernel host, NetworkOptions options)
     private readonly NftBatch _batch = new(FirewallTable.Family, FirewallTable.Name);
     private readonly Dictionary<string, FirewallNetwork> _networks = [];
     private readonly HashSet<PublishedPort> _ports = [];
+    private readonly HashSet<FirewallLink> _links = [];
 
     /// <summary>Whether to drop what is forwarded between interfaces that are not ours.</summary>
     public bool GuardForwarding { get; set; }
 
     /// <summary>Notes what there is, without telling the kernel yet: before <see cref="Rebuild"/>.</summary>
-    public void Restore(IEnumerable<FirewallNetwork> networks, IEnumerable<PublishedPort> ports)
+    public void Restore(IEnumerable<FirewallNetwork> networks, IEnumerable<PublishedPort> ports, IEnumerable<FirewallLink> links)
     {
+        _links.UnionWith(links.Where(_ => Manages(AddressFamily.InterNetwork)));
         foreach (var network in networks)
         {
             _networks[network.Key] = Filtered(network);
@@ -84,12 +86,30 @@ internal sealed class FirewallKeeper(HostKernel host, NetworkOptions options)
         }
     }
 
+    /// <summary>Makes the links that have a way these, and no others.</summary>
+    public void SetLinks(IReadOnlySet<FirewallLink> links)
+    {
+        List<FirewallLink> gone = [.. _links.Except(links)], added = [.. Manages(AddressFamily.InterNetwork) ? links.Except(_links) : []];
+        if (gone.Count == 0 && added.Count == 0)
+        {
+            return;
+        }
+
+        _links.ExceptWith(gone);
+        _links.UnionWith(added);
+        Change(batch =>
+        {
+            FirewallTable.RemoveLinks(batch, gone);
+            FirewallTable.AddLinks(batch, added);
+        });
+    }
+
     private void Commit(bool anew)
     {
         _batch.Clear();
         var chains = host.Filter.Chains(FirewallTable.Family, FirewallTable.Name);
         var sets = host.Filter.Sets(FirewallTable.Family, FirewallTable.Name);
-        FirewallTable.Rebuild(_batch, chains, sets, _networks.Values, _ports, GuardForwarding, options.UserlandProxy == true, anew);
+        FirewallTable.Rebuild(_batch, chains, sets, _networks.Values, _ports, _links, GuardForwarding, options.UserlandProxy == true, anew);
         host.Filter.Execute(_batch);
     }
 

@@ -29,6 +29,7 @@ internal static class FirewallTable
     private const string Bridges = "bridges";
     private const string ForwardFrom = "forward_from";
     private const string ForwardTo = "forward_to";
+    private const string Links = "links4";
     private const string RawPrerouting = "raw_prerouting";
     private const string FilterPrerouting = "filter_prerouting";
     private const string NatPrerouting = "nat_prerouting";
@@ -46,7 +47,7 @@ internal static class FirewallTable
     ];
 
     private static readonly string[] Sets =
-        [Bridges, ForwardFrom, ForwardTo, .. Families.SelectMany(f => new[] { f.Publish, f.PublishAny, f.Ports, f.PortsAny, f.Direct, f.Masquerade })];
+        [Bridges, ForwardFrom, ForwardTo, Links, .. Families.SelectMany(f => new[] { f.Publish, f.PublishAny, f.Ports, f.PortsAny, f.Direct, f.Masquerade })];
 
     /// <summary>
     /// Makes the table what it should be, whatever it is now, in one transaction. The user's chains stay as they are, and so do the chains that
@@ -57,6 +58,7 @@ internal static class FirewallTable
     /// <param name="sets">The sets that exist now.</param>
     /// <param name="networks">All bridge networks.</param>
     /// <param name="ports">All published ports.</param>
+    /// <param name="links">All links that need a way.</param>
     /// <param name="guardForwarding">Whether to drop what is forwarded between interfaces that are not ours.</param>
     /// <param name="relayLoopback">Whether connections to the loopback network are left to the holders of the ports.</param>
     /// <param name="anew">Whether to make even those anew that are there: after another version, or another hand, made them differently.</param>
@@ -66,6 +68,7 @@ internal static class FirewallTable
         IReadOnlyList<string> sets,
         IReadOnlyCollection<FirewallNetwork> networks,
         IReadOnlyCollection<PublishedPort> ports,
+        IReadOnlyCollection<FirewallLink> links,
         bool guardForwarding,
         bool relayLoopback,
         bool anew)
@@ -85,6 +88,7 @@ internal static class FirewallTable
         }
 
         AddPorts(batch, ports);
+        AddLinks(batch, links);
     }
 
     public static void AddNetwork(NftBatch batch, FirewallNetwork network)
@@ -94,6 +98,22 @@ internal static class FirewallTable
 
         batch.AddChain(network.ToChain);
         batch.AddRule(network.ToChain, r => r.Established().Verdict(NftVerdict.Accept), $"network {network.Name}");
+        if (!network.InterContainer)
+        {
+            var ipv4 = Families[0];
+            batch.AddRule(
+                network.ToChain,
+                r => r.IncomingInterface(network.Bridge)
+                    .IsFamily(ipv4.Family)
+                    .Meta(NftMeta.TransportProtocol, NftRegister.R0)
+                    .Payload(NftHeader.Network, ipv4.SourceOffset, (uint)ipv4.Length, NftRegister.R1)
+                    .Payload(NftHeader.Network, ipv4.DestinationOffset, (uint)ipv4.Length, NftRegister.R2)
+                    .Payload(NftHeader.Transport, 2, 2, NftRegister.R3)
+                    .Lookup(Links, NftRegister.R0)
+                    .Verdict(NftVerdict.Accept),
+                "linked");
+        }
+
         batch.AddRule(
             network.ToChain,
             r => r.IncomingInterface(network.Bridge).Verdict(network.InterContainer ? NftVerdict.Accept : NftVerdict.Drop),
@@ -190,6 +210,18 @@ internal static class FirewallTable
 
     public static void RemovePorts(NftBatch batch, IReadOnlyCollection<PublishedPort> ports) => Ports(batch.DeleteElements, ports, values: false);
 
+    public static void AddLinks(NftBatch batch, IReadOnlyCollection<FirewallLink> links) => ChangeLinks(batch.AddElements, links);
+
+    public static void RemoveLinks(NftBatch batch, IReadOnlyCollection<FirewallLink> links) => ChangeLinks(batch.DeleteElements, links);
+
+    private static void ChangeLinks(Action<string, IReadOnlyList<NftElement>> change, IReadOnlyCollection<FirewallLink> links)
+    {
+        if (links.Count > 0)
+        {
+            change(Links, [.. links.Select(l => new NftElement([(byte)l.Protocol, 0, 0, 0, .. l.From.GetAddressBytes(), .. l.To.GetAddressBytes(), .. Padded(l.Port)]))]);
+        }
+    }
+
     private static void AddSkeleton(NftBatch batch, bool guardForwarding, bool relayLoopback)
     {
         batch.AddChain(UserPublished);
@@ -197,6 +229,7 @@ internal static class FirewallTable
         batch.AddSet(Bridges, NftType.InterfaceName, 16);
         batch.AddSet(ForwardFrom, NftType.InterfaceName, 16, NftType.Verdict);
         batch.AddSet(ForwardTo, NftType.InterfaceName, 16, NftType.Verdict);
+        batch.AddSet(Links, NftType.Concatenate(NftType.Protocol, NftType.IPv4Address, NftType.IPv4Address, NftType.Port), 16);
         foreach (var family in Families)
         {
             var target = NftType.Concatenate(family.AddressType, NftType.Port);

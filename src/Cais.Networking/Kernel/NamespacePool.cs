@@ -9,7 +9,7 @@ namespace Cais.Networking.Kernel;
 /// A few network namespaces made and bound ahead of need, on another thread than the one that takes them. What a crash leaves behind is a
 /// path that no record knows: the next start clears it away.
 /// </summary>
-internal sealed class NamespacePool(KernelThread background, string directory, int size) : IDisposable
+internal sealed class NamespacePool(KernelThread background, string directory, int size, IdMap? ids) : IDisposable
 {
     private readonly ConcurrentQueue<SandboxNamespace> _spare = [];
     private volatile bool _disposed;
@@ -19,7 +19,23 @@ internal sealed class NamespacePool(KernelThread background, string directory, i
     /// Takes a spare one, or makes one on <paramref name="current"/>, whose job this must be. <see cref="Fill"/> comes later, when what the kernel
     /// does for it stands in nobody's way.
     /// </summary>
-    public SandboxNamespace Take(KernelThread current) => _spare.TryDequeue(out var spare) ? spare : Create(current);
+    /// <param name="current">This thread.</param>
+    /// <param name="spec">Whose it will be: those that are not in a user namespace of their own get one made for them.</param>
+    public SandboxNamespace Take(KernelThread current, SandboxSpec spec)
+    {
+        if (ids is not null && spec.InHostUserNamespace)
+        {
+            return SandboxNamespace.Create(current, NewPath());
+        }
+
+        if (spec.UserNamespacePath is { } owner)
+        {
+            using var space = Files.Open(owner, OpenFlags.ReadOnly);
+            return SandboxNamespace.Create(current, NewPath(), () => UserNamespace.CreateNetwork(space));
+        }
+
+        return _spare.TryDequeue(out var spare) ? spare : Create(current);
+    }
 
     public void Fill()
     {
@@ -56,5 +72,9 @@ internal sealed class NamespacePool(KernelThread background, string directory, i
         }
     }
 
-    private SandboxNamespace Create(KernelThread thread) => SandboxNamespace.Create(thread, Path.Combine(directory, NetworkFactory.NewId()[..12]));
+    private SandboxNamespace Create(KernelThread thread) => ids is null
+        ? SandboxNamespace.Create(thread, NewPath())
+        : SandboxNamespace.Create(thread, NewPath(), () => UserNamespace.CreateNetwork(ids));
+
+    private string NewPath() => Path.Combine(directory, NetworkFactory.NewId()[..12]);
 }

@@ -45,6 +45,31 @@ internal sealed class SandboxNamespace : IDisposable
         }
     }
 
+    /// <summary>The same of a namespace that somebody else makes, for another user namespace.</summary>
+    public static SandboxNamespace Create(KernelThread thread, string path, Func<FileDescriptor> make)
+    {
+        var descriptor = make();
+        RouteSocket? route = null;
+        try
+        {
+            thread.Visit(descriptor, () =>
+            {
+                route = RouteSocket.Open();
+                var batch = new RouteBatch();
+                batch.SetUp(LoopbackIndex, "lo");
+                route.Execute(batch);
+            });
+            NetworkNamespace.Bind(descriptor, path);
+            return new SandboxNamespace(path, descriptor, route!);
+        }
+        catch
+        {
+            route?.Dispose();
+            descriptor.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Opens an existing one. Only from a job on <paramref name="thread"/>.</summary>
     public static SandboxNamespace Open(KernelThread thread, string path)
     {

@@ -62,7 +62,7 @@ internal sealed class Reconciler(
             sandboxes.Mend(record, links);
         }
 
-        firewall.Restore(networks.States().Select(s => s.FirewallNetwork).OfType<FirewallNetwork>(), sandboxes.AllPublished());
+        firewall.Restore(networks.States().Select(s => s.FirewallNetwork).OfType<FirewallNetwork>(), sandboxes.AllPublished(), sandboxes.AllLinks());
         firewall.Rebuild();
 
         _watcher = ChangeWatcher.Start(OnChange);

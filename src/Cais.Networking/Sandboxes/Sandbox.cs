@@ -31,7 +31,21 @@ public sealed record SandboxSpec
 
     /// <summary><c>--link</c> in the default bridge network: other containers' ids by the names that the hosts file gives them.</summary>
     public IReadOnlyDictionary<string, string> Links { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>
+    /// The ports at which this container may reach others of the default bridge network although its containers may not talk to each other (<c>icc</c>): by the others' ids.
+    /// </summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<LinkedPort>> LinkedPorts { get; init; } = new Dictionary<string, IReadOnlyList<LinkedPort>>();
+
+    /// <summary>In this process's own user namespace, whatever <see cref="NetworkOptions.ContainerIds"/> says.</summary>
+    public bool InHostUserNamespace { get; init; }
+
+    /// <summary>The user namespace that shall own the network namespace, by its file; null for a new one.</summary>
+    public string? UserNamespacePath { get; init; }
 }
+
+/// <summary>A port that a container exposes to those that are linked to it.</summary>
+public readonly record struct LinkedPort(PortProtocol Protocol, ushort Port);
 
 /// <summary>A container's network namespace with what is in it.</summary>
 public sealed record Sandbox

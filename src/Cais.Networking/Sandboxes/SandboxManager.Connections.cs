@@ -175,5 +175,6 @@ internal sealed partial class SandboxManager
         var now = Published(changed);
         firewall.Unpublish([.. before.Except(now)]);
         firewall.Publish([.. now.Except(before)]);
+        firewall.SetLinks(AllLinks());
     }
 }

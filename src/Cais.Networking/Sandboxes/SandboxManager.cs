@@ -67,7 +67,7 @@ internal sealed partial class SandboxManager(
             }
 
             held = PublishPlan.Take(ports, spec, endpoints, networks, options.DefaultBindingAddress, _hostHasIPv6 && options.UserlandProxy != false);
-            using var target = endpoints.Any(e => e.NetworkName == "host") ? null : ready ?? pool.Take(host.Thread);
+            using var target = endpoints.Any(e => e.NetworkName == "host") ? null : ready ?? pool.Take(host.Thread, spec);
             sandbox = new Sandbox
             {
                 Id = NetworkFactory.NewId(),
@@ -92,6 +92,7 @@ internal sealed partial class SandboxManager(
             throw;
         }
 
+        firewall.SetLinks(AllLinks());
         _held[spec.ContainerId] = held;
         held.ForEach(h => Relay(spec.ContainerId, h));
         ForgetFlows(held);
@@ -108,6 +109,7 @@ internal sealed partial class SandboxManager(
 
         _held.Remove(containerId, out var held);
         firewall.Unpublish(Published(record));
+        firewall.SetLinks(AllLinks());
         GiveUp(containerId, record.Sandbox.Endpoints, held ?? [], record.Sandbox);
     }
 
@@ -148,6 +150,39 @@ internal sealed partial class SandboxManager(
 
     /// <summary>What the packet filter should have for all sandboxes.</summary>
     public IEnumerable<PublishedPort> AllPublished() => _records.Values.SelectMany(Published);
+
+    /// <summary>Between which containers there must be a way although their network has none.</summary>
+    public IReadOnlySet<FirewallLink> AllLinks()
+    {
+        var links = new HashSet<FirewallLink>();
+        foreach (var record in _records.Values)
+        {
+            foreach (var (other, ports) in record.Spec.LinkedPorts)
+            {
+                if (_records.TryGetValue(other, out var child) && AddressOf(record) is { } from && AddressOf(child) is { } to)
+                {
+                    links.UnionWith(ports.Select(p => new FirewallLink(p.Protocol, from, to, p.Port)));
+                }
+            }
+        }
+
+        return links;
+
+        IPAddress? AddressOf(SandboxRecord record) => record.Sandbox.Endpoints.FirstOrDefault(
+            e => networks.TryGet(e.NetworkId, out var state) && state.Network is { IsBuiltIn: true } && state.HasBridge && !state.Settings.InterContainer)?.IPv4Address;
+    }
+
+    /// <summary>Changes whom a running container may reach by links.</summary>
+    public void SetLinks(string containerId, IReadOnlyDictionary<string, IReadOnlyList<LinkedPort>> ports)
+    {
+        if (Find(containerId) is { } record)
+        {
+            var changed = record with { Spec = record.Spec with { LinkedPorts = ports } };
+            store.Save(changed);
+            _records[containerId] = changed;
+            firewall.SetLinks(AllLinks());
+        }
+    }
 
     /// <summary>Puts back interfaces that somebody deleted, and ports of a bridge that was made anew.</summary>
     public void Mend(SandboxRecord record, IReadOnlyDictionary<string, LinkInfo> hostLinks)

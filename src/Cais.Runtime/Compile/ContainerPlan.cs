@@ -35,6 +35,13 @@ internal static class ContainerPlan
             NamespaceSteps.NewTimeNamespace(context, linux.TimeOffsets);
         }
 
+        if (joinsUser)
+        {
+            // In there nobody has a right to either.
+            ProcessSteps.WriteProcSettings(context, process);
+            ProcessSteps.RaiseLimits(context, process);
+        }
+
         if (context.Inputs.Joins.Count > 0)
         {
             // A container we share a pid namespace with could otherwise open this process's files through /proc.
@@ -73,7 +80,11 @@ internal static class ContainerPlan
         b.Call(new Note("take modes as given"), SystemCall.Umask, 0);
         HostSteps.SetNames(context);
         HostSteps.SetSysctls(context);
-        ProcessSteps.WriteProcSettings(context, process);
+        if (!joinsUser)
+        {
+            ProcessSteps.WriteProcSettings(context, process);
+        }
+
         var labels = ProcessSteps.OpenLabels(context, process);
 
         var slave = MakeRoot(context, process, linux);

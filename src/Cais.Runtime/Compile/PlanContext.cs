@@ -62,6 +62,9 @@ internal sealed record LaunchInputs
     /// <summary>Mounts by index that were made ready beforehand (id-mapped ones).</summary>
     public IReadOnlyDictionary<int, int> PreparedMounts { get; init; } = new Dictionary<int, int>();
 
+    /// <summary>The same for <see cref="RootfsMounts"/>.</summary>
+    public IReadOnlyDictionary<int, int> PreparedRoots { get; init; } = new Dictionary<int, int>();
+
     public SeccompProgram? Seccomp { get; init; }
     public bool NoPivot { get; init; }
     public bool NoNewKeyring { get; init; }

@@ -80,16 +80,36 @@ internal static class ProcessSteps
         }
     }
 
+    /// <summary>
+    /// Raises hard limits that would be too low, while there is still the right to do so: a user namespace's root has none over limits. The soft ones
+    /// wait, since what is still to do must not run into them.
+    /// </summary>
+    public static void RaiseLimits(PlanContext context, Process process)
+    {
+        foreach (var limit in process.Rlimits ?? [])
+        {
+            var number = NumberOf(limit);
+            var now = DescriptorLimit.Of(number);
+            if (limit.Hard > now.Hard)
+            {
+                var note = new Note("raise the hard limit of {0} to {1}", limit.Type, limit.Hard.ToString(CultureInfo.InvariantCulture));
+                context.B.Call(note, SystemCall.Prlimit64, 0, number, context.Plan.Longs((long)now.Soft, (long)limit.Hard), 0);
+
+                // SetLimits says what becomes of it.
+                context.B.Ignore(Errno.EPERM);
+            }
+        }
+    }
+
+    private static int NumberOf(Rlimit limit) =>
+        Array.IndexOf(RlimitNames, limit.Type.StartsWith("RLIMIT_", StringComparison.Ordinal) ? limit.Type[7..] : limit.Type) is var number && number >= 0
+            ? number : throw new RuntimeException(RuntimeError.InvalidConfig, $"rlimit {limit.Type} is not known");
+
     public static void SetLimits(PlanContext context, Process process)
     {
         foreach (var limit in process.Rlimits ?? [])
         {
-            var number = Array.IndexOf(RlimitNames, limit.Type.StartsWith("RLIMIT_", StringComparison.Ordinal) ? limit.Type[7..] : limit.Type);
-            if (number < 0)
-            {
-                throw new RuntimeException(RuntimeError.InvalidConfig, $"rlimit {limit.Type} is not known");
-            }
-
+            var number = NumberOf(limit);
             context.B.Call(
                 new Note("set {0} to {1}", limit.Type, string.Create(CultureInfo.InvariantCulture, $"{limit.Soft}:{limit.Hard}")),
                 SystemCall.Prlimit64, 0, number, context.Plan.Longs((long)limit.Soft, (long)limit.Hard), 0);

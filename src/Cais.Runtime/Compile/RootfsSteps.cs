@@ -10,6 +10,7 @@ internal static class RootfsSteps
     private const int AtEmptyPath = 0x1000;
     private const int CloneTree = 1;
     private const int FromEmptyPath = 4;
+    private const int ToEmptyPath = 0x40;
     private const int SetFlag = 0;
     private const int SetString = 1;
     private const int CreateFilesystem = 6;
@@ -27,6 +28,12 @@ internal static class RootfsSteps
     public static void MountRoot(PlanContext context)
     {
         var b = context.B;
+        if (context.Inputs.PreparedRoots.TryGetValue(0, out var prepared))
+        {
+            MountPrepared(context, prepared);
+            return;
+        }
+
         var path = context.Plan.Text(context.Inputs.RootPath);
         foreach (var mount in context.Inputs.RootfsMounts)
         {
@@ -61,6 +68,31 @@ internal static class RootfsSteps
                     SystemCall.MoveMount, context.Root, context.Plan.Utf8Empty, Files.CurrentDirectory, path, FromEmptyPath);
             }
         }
+    }
+
+    /// <summary>
+    /// A root that was made before the fork goes on top of everything: who is root in a user namespace need not be able to reach the bundle, and
+    /// what is in sight here goes with the switch anyhow.
+    /// </summary>
+    private static void MountPrepared(PlanContext context, int prepared)
+    {
+        var b = context.B;
+        var note = new Note("mount the root filesystem");
+        b.Set(context.Root, prepared, note);
+        b.Call(note, SystemCall.MoveMount, context.Root, context.Plan.Utf8Empty, Files.CurrentDirectory, context.Plan.Text("/"), FromEmptyPath);
+        if (Propagation(context.Spec.Linux?.RootfsPropagation) != MountFlags.Shared)
+        {
+            return;
+        }
+
+        SetPropagation(context, context.Root, MountFlags.Private, new Note("make the root's parent private"));
+        b.ResultInto(
+            context.Scratch, new Note("open the root once more"), SystemCall.OpenTree, context.Root, context.Plan.Utf8Empty,
+            CloneTree | AtRecursive | AtEmptyPath | OpenFlags.CloseOnExec);
+        b.Call(
+            note, SystemCall.MoveMount, context.Scratch, context.Plan.Utf8Empty, context.Root, context.Plan.Utf8Empty, FromEmptyPath | ToEmptyPath);
+        b.Call(note, SystemCall.Dup3, context.Scratch, context.Root, OpenFlags.CloseOnExec);
+        context.Close(context.Scratch);
     }
 
     /// <summary>The last step before the switch: from here on nothing can be made in the root.</summary>
@@ -202,6 +234,11 @@ internal static class RootfsSteps
         var data = MountOptions.Parse(words).Data;
         foreach (var word in data.Length == 0 ? [] : Split(data, ','))
         {
+            if (IdMap.IsMountOption(word))
+            {
+                continue;
+            }
+
             var equals = word.IndexOf('=', StringComparison.Ordinal);
             var key = equals < 0 ? word : word[..equals];
             var value = equals < 0 ? null : word[(equals + 1)..];

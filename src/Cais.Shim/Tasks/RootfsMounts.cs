@@ -111,7 +111,7 @@ internal static class RootfsMounts
     private static void MountOverlay(List<string> data, string target, MountFlags flags)
     {
         var options = new List<KeyValuePair<string, string?>>();
-        foreach (var option in data)
+        foreach (var option in data.Where(o => !IdMap.IsMountOption(o)))
         {
             var (key, value) = option.IndexOf('=', StringComparison.Ordinal) is var equals and > 0
                 ? (option[..equals], option[(equals + 1)..]) : (option, (string?)null);
@@ -129,8 +129,21 @@ internal static class RootfsMounts
             | (flags.HasFlag(MountFlags.NoSuid) ? MountAttributes.NoSuid : 0)
             | (flags.HasFlag(MountFlags.NoDev) ? MountAttributes.NoDev : 0)
             | (flags.HasFlag(MountFlags.NoExec) ? MountAttributes.NoExec : 0);
-        using var overlay = Mounts.Create("overlay", options, attributes);
+        using var overlay = IdMap.OfMountOptions(data) is { } map ? CreateMapped(options, attributes, map) : Mounts.Create("overlay", options, attributes);
         Mounts.Attach(overlay, target);
+    }
+
+    /// <summary>For a container in a user namespace, whose files have on disk the ids that they have in there.</summary>
+    private static FileDescriptor CreateMapped(List<KeyValuePair<string, string?>> options, MountAttributes attributes, IdMap map)
+    {
+        using var ids = MappedIds.Create(map);
+        return Mounts.CreateMappedOverlay(
+            [.. options.Where(o => o.Key == "lowerdir+").Select(o => o.Value!)],
+            options.Find(o => o.Key == "upperdir").Value,
+            options.Find(o => o.Key == "workdir").Value,
+            [.. options.Where(o => o.Key is not ("lowerdir+" or "upperdir" or "workdir"))],
+            attributes,
+            ids);
     }
 
     /// <summary>Paths separated by colons; a colon within one is written <c>\:</c>.</summary>

@@ -106,6 +106,20 @@ public sealed class OlderAnswersTests(TestDaemon daemon)
         Assert.Contains("\"ContainerConfig\":{", await reader.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Compose_1_finds_in_events_what_Actor_replaced()
+    {
+        var id = await daemon.Create("""{"Image":"busybox"}""", "?name=of-compose");
+        using var socket = await daemon.Connect();
+        var until = DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1;
+        await socket.SendAsync(System.Text.Encoding.ASCII.GetBytes(
+            $"GET /v1.55/events?since=0&until={until} HTTP/1.1\r\nHost: docker\r\nUser-Agent: docker-compose/1.29.2 docker-py/5.0.3\r\nConnection: close\r\n\r\n"));
+        using var reader = new StreamReader(new NetworkStream(socket));
+        var events = await reader.ReadToEndAsync(TestContext.Current.CancellationToken);
+        Assert.Contains($"\"id\":\"{id}\"", events, StringComparison.Ordinal);
+        Assert.Contains("\"status\":\"create\"", events, StringComparison.Ordinal);
+    }
+
     private static int Number(string version) => int.Parse(version[2..], System.Globalization.CultureInfo.InvariantCulture);
 
     private static bool Has(JsonElement at, string path)

@@ -83,6 +83,7 @@ public sealed class HostConfigPageTests
         ["Links"] = "LinkTests.A_linked_container_is_known_by_name_and_by_variables",
         ["PublishAllPorts"] = "NetworkTests.*",
         ["Tmpfs"] = "MountParserTests.*",
+        ["UsernsMode"] = "UserNamespaceTests.A_container_may_stay_in_the_hosts_namespace_and_only_there_have_what_is_the_hosts",
         ["Runtime"] = "HostConfigTests.Another_runtime_and_another_shim_run_containers_too",
     };
 
@@ -90,7 +91,6 @@ public sealed class HostConfigPageTests
     {
         ["StorageOpt"] = (new() { StorageOpt = new Dictionary<string, string> { ["size"] = "1g" } }, "overlayfs has no quotas for containers"),
         ["Isolation"] = (new() { Isolation = "hyperv" }, "for Windows; `default` is how it is"),
-        ["UsernsMode"] = (new() { UsernsMode = "private" }, "`host` is how it is: there is no user namespace for all containers"),
     };
 
     private static readonly Dictionary<string, string> Harmless = new()
@@ -102,6 +102,9 @@ public sealed class HostConfigPageTests
         ["IOMaximumIOps"] = "for Windows; shown by inspect, as docker does on Linux",
         ["IOMaximumBandwidth"] = "for Windows; shown by inspect, as docker does on Linux",
     };
+
+    /// <summary>What older clients send, and the newest description does not have any more.</summary>
+    private static readonly string[] Undescribed = ["MacAddress"];
 
     private static readonly Dictionary<string, string> OfConfig = new()
     {
@@ -148,6 +151,21 @@ public sealed class HostConfigPageTests
     {
         Assert.Equal(Names(typeof(HostConfig)), InSpec.Keys.Concat(InEngine.Keys).Concat(Refused.Keys).Concat(Harmless.Keys).Order(StringComparer.Ordinal));
         Assert.Equal(Names(typeof(ContainerConfig)), OfConfig.Keys.Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>The lists above must not be of our own making: what docker's description has and we do not must fail.</summary>
+    [Fact]
+    public void Every_member_that_docker_describes_has_its_row()
+    {
+        var rows = InSpec.Keys.Concat(InEngine.Keys).Concat(Refused.Keys).Concat(Harmless.Keys).ToHashSet();
+        var described = Described("Resources").Concat(Described("HostConfig")).ToList();
+        Assert.Contains("UsernsMode", described);
+        Assert.Empty(described.Except(rows));
+        Assert.Empty(rows.Except(described).Except(Undescribed));
+        var config = Described("ContainerConfig");
+        Assert.Contains("StopTimeout", config);
+        Assert.Empty(config.Except(OfConfig.Keys));
+        Assert.Empty(OfConfig.Keys.Except(config).Except(Undescribed));
     }
 
     [Fact]
@@ -198,6 +216,29 @@ public sealed class HostConfigPageTests
         }
 
         Assert.Equal(page.ToString(), File.Exists(path) ? File.ReadAllText(path) : "");
+    }
+
+    /// <summary>The members of one definition in docker's swagger file, told by how far its lines are indented.</summary>
+    private static List<string> Described(string definition)
+    {
+        var members = new List<string>();
+        var lines = File.ReadLines(Path.Combine(Root, "tests", "Cais.Daemon.Tests", "Data", "engine-api-swagger.yaml"))
+            .SkipWhile(l => l != $"  {definition}:").Skip(1).TakeWhile(l => l.Length < 3 || l[2] == ' ');
+        var depth = -1;
+        foreach (var line in lines)
+        {
+            var indent = line.Length - line.TrimStart().Length;
+            if (depth < 0)
+            {
+                depth = line.Trim() == "properties:" ? indent + 2 : -1;
+            }
+            else if (indent == depth && line.TrimEnd().EndsWith(':') && !line.TrimStart().StartsWith('#'))
+            {
+                members.Add(line.Trim().TrimEnd(':'));
+            }
+        }
+
+        return members;
     }
 
     private static string Root
