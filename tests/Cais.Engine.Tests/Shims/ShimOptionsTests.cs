@@ -9,8 +9,14 @@ public sealed class ShimOptionsTests
 {
     private static readonly RuntimeChoice Configured = new()
     {
-        TypeUrl = "io.containerd.runsc.v1.options", ConfigPath = "/etc/runsc.toml", ConfigBody = "a=1"u8.ToArray(), BinaryName = "/bin/other", Root = "/run/other",
-        SystemdCgroup = true, NoPivotRoot = true, NoNewKeyring = true,
+        TypeUrl = "io.containerd.runsc.v1.options",
+        ConfigPath = "/etc/runsc.toml",
+        ConfigBody = "a=1"u8.ToArray(),
+        BinaryName = "/bin/other",
+        Root = "/run/other",
+        SystemdCgroup = true,
+        NoPivotRoot = true,
+        NoNewKeyring = true,
     };
 
     private static Any? Of(ResolvedRuntime runtime) => ShimOptions.Of("name/x", runtime, TestHost.Options);
