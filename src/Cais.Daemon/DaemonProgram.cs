@@ -85,6 +85,7 @@ internal static class DaemonProgram
     private static async Task<int> Serve(DaemonSettings settings, DaemonOptions options, EngineLog log)
     {
         using var ending = new CancellationTokenSource();
+        Signals.RestoreDefault(Signals.Hangup); // it means to read the configuration again, also to who was started by nohup
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using var pidFile = PidFile.Claim(options.PidFile);

@@ -73,6 +73,15 @@ public static class Signals
                 ? value + (direction * n) : 0;
     }
 
+    /// <summary>signal(2): undoes an inheritance such as nohup(1)'s, which ignores <c>SIGHUP</c>; .NET leaves ignored what it finds ignored.</summary>
+    public static void RestoreDefault(int signal)
+    {
+        if (LibC.signal(signal, 0) == -1)
+        {
+            throw LinuxException.FromLastError($"restore {Name(signal)}");
+        }
+    }
+
     /// <summary>kill(2). False where there is no such process. Negative numbers are process groups.</summary>
     public static bool Send(int pid, int signal) =>
         LibC.kill(pid, signal) == 0
@@ -83,4 +92,7 @@ internal static partial class LibC
 {
     [LibraryImport(Name, SetLastError = true)]
     internal static partial int kill(int pid, int signal);
+
+    [LibraryImport(Name, SetLastError = true)]
+    internal static partial nint signal(int number, nint handler);
 }

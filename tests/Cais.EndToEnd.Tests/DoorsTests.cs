@@ -92,6 +92,28 @@ public sealed class DoorsTests
     }
 
     [Fact]
+    public async Task A_hangup_is_heard_by_a_daemon_that_nohup_started()
+    {
+        using var scratch = new Scratch("nohup");
+        var run = Directory.CreateTempSubdirectory("cais-nohup-").FullName;
+        var daemon = Command.Start(
+            "nohup",
+            [Programs.Daemon, "-H", $"unix://{run}/docker.sock", "--data-root", scratch["data"], "--exec-root", Path.Combine(run, "exec"), "--pidfile", Path.Combine(run, "pid"), "--bridge", "none"]);
+        try
+        {
+            await daemon.Says("API listen on");
+            daemon.Signal("HUP");
+            await daemon.Says("reload configuration");
+        }
+        finally
+        {
+            await daemon.Terminate();
+            await daemon.DisposeAsync();
+            Directory.Delete(run, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task A_configuration_can_be_checked_without_starting()
     {
         using var scratch = new Scratch("validate");
