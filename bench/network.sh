@@ -178,7 +178,7 @@ while True:
 }
 # Every published port holds a socket, which a low limit of descriptors does not allow.
 limit=$(ulimit -Hn)
-ports=$([ "$limit" = unlimited ] && echo 10000 || awk -v l="$limit" 'BEGIN { p = l - 2000; printf "%d", p > 10000 ? 10000 : p < 100 ? 100 : p }')
+ports=$([ "$limit" = unlimited ] && echo 10000 || awk -v l="$limit" 'BEGIN { p = l - 2000; printf "%d", (p > 10000) ? 10000 : (p < 100) ? 100 : p }')
 c run -d --name one -p 20000:20000/udp bench sleep 1000000 >/dev/null
 echo_server one
 sleep 0.5
