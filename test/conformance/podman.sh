@@ -2,6 +2,7 @@
 # Debian's podman with conmon, pointed at our runtime by --runtime.
 . "$(dirname "$0")/lib.sh"
 
+cd "$work" # conmon leaves a file named "oom" where it runs
 mkdir -p "$work/etc"
 cat >"$work/etc/containers.conf" <<TOML
 [engine]
