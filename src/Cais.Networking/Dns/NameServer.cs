@@ -54,6 +54,7 @@ internal sealed class NameServer : IDisposable
     /// <param name="peers">Asks the other hosts of overlay networks.</param>
     /// <param name="forwarder">Asks others.</param>
     /// <param name="servers">Whom to ask, in order.</param>
+    /// <param name="close">Closes what takes long to close.</param>
     public static NameServer Start(
         KernelThread thread,
         SandboxNamespace target,
@@ -61,7 +62,8 @@ internal sealed class NameServer : IDisposable
         NameResolver resolver,
         PeerNames peers,
         NameForwarder forwarder,
-        Func<SandboxRecord, IReadOnlyList<IPAddress>> servers)
+        Func<SandboxRecord, IReadOnlyList<IPAddress>> servers,
+        Action<IDisposable> close)
     {
         Socket? datagrams = null, listener = null;
         try
@@ -73,7 +75,7 @@ internal sealed class NameServer : IDisposable
                 listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
                 listener.Bind(new IPEndPoint(Sandboxes.NameFiles.InternalServer, 0));
                 listener.Listen();
-                PortRewrite.Install(PortOf(datagrams), PortOf(listener));
+                PortRewrite.Install(PortOf(datagrams), PortOf(listener), close);
             });
         }
         catch

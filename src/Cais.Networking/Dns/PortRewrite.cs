@@ -20,9 +20,24 @@ internal static class PortRewrite
     private const int RawPriority = -300;
 
     /// <summary>Makes or replaces the rules in the calling thread's namespace.</summary>
-    public static void Install(ushort udpPort, ushort tcpPort)
+    /// <param name="udpPort">The server's.</param>
+    /// <param name="tcpPort">The server's.</param>
+    /// <param name="close">Closes the socket, for which the kernel takes some 10 ms: it frees what was replaced before it returns.</param>
+    public static void Install(ushort udpPort, ushort tcpPort, Action<IDisposable> close)
     {
-        using var filter = NftSocket.Open();
+        var filter = NftSocket.Open();
+        try
+        {
+            Install(filter, udpPort, tcpPort);
+        }
+        finally
+        {
+            close(filter);
+        }
+    }
+
+    private static void Install(NftSocket filter, ushort udpPort, ushort tcpPort)
+    {
         var batch = new NftBatch(NftFamily.IPv4, Table);
 
         // Adding before deleting makes deleting work whether it was there or not.

@@ -30,10 +30,7 @@ internal sealed class SandboxNamespace : IDisposable
         {
             var descriptor = thread.CreateNamespace(created =>
             {
-                route = RouteSocket.Open();
-                var batch = new RouteBatch();
-                batch.SetUp(LoopbackIndex, "lo");
-                route.Execute(batch);
+                route = OpenWithLoopback();
                 NetworkNamespace.Bind(created, path);
             });
             return new SandboxNamespace(path, descriptor, route!);
@@ -52,13 +49,7 @@ internal sealed class SandboxNamespace : IDisposable
         RouteSocket? route = null;
         try
         {
-            thread.Visit(descriptor, () =>
-            {
-                route = RouteSocket.Open();
-                var batch = new RouteBatch();
-                batch.SetUp(LoopbackIndex, "lo");
-                route.Execute(batch);
-            });
+            thread.Visit(descriptor, () => route = OpenWithLoopback());
             NetworkNamespace.Bind(descriptor, path);
             return new SandboxNamespace(path, descriptor, route!);
         }
@@ -66,6 +57,23 @@ internal sealed class SandboxNamespace : IDisposable
         {
             route?.Dispose();
             descriptor.Dispose();
+            throw;
+        }
+    }
+
+    private static RouteSocket OpenWithLoopback()
+    {
+        var route = RouteSocket.Open();
+        try
+        {
+            var batch = new RouteBatch();
+            batch.SetUp(LoopbackIndex, "lo");
+            route.Execute(batch);
+            return route;
+        }
+        catch
+        {
+            route.Dispose();
             throw;
         }
     }

@@ -271,7 +271,7 @@ internal sealed partial class SandboxManager(
             return;
         }
 
-        _nameServers[containerId] = NameServer.Start(host.Thread, target, () => Find(containerId), Resolver, peerNames, _forwarder, Upstream);
+        _nameServers[containerId] = NameServer.Start(host.Thread, target, () => Find(containerId), Resolver, peerNames, _forwarder, Upstream, socket => background.Thread.Run(socket.Dispose));
     }
 
     /// <summary>Containers that can reach nothing outside get no answers from there either.</summary>
