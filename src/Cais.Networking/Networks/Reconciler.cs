@@ -56,11 +56,7 @@ internal sealed class Reconciler(
         }
 
         Clear(gone);
-        var links = host.Route.Links().ToDictionary(l => l.Name);
-        foreach (var record in sandboxes.All)
-        {
-            sandboxes.Mend(record, links);
-        }
+        MendSandboxes();
 
         firewall.Restore(networks.States().Select(s => s.FirewallNetwork).OfType<FirewallNetwork>(), sandboxes.AllPublished(), sandboxes.AllLinks());
         firewall.Rebuild();
@@ -101,13 +97,26 @@ internal sealed class Reconciler(
         Volatile.Write(ref _repairing, 0);
         EnsureNetworks();
 
+        MendSandboxes();
+
+        firewall.Rebuild();
+    }
+
+    /// <summary>One container that cannot be mended keeps neither the daemon nor the others from going on: the next change or start tries again.</summary>
+    private void MendSandboxes()
+    {
         var links = host.Route.Links().ToDictionary(l => l.Name);
         foreach (var record in sandboxes.All)
         {
-            sandboxes.Mend(record, links);
+            try
+            {
+                sandboxes.Mend(record, links);
+            }
+            catch (Exception e) when (e is NetworkException or LinuxException)
+            {
+                host.Batch.Clear();
+            }
         }
-
-        firewall.Rebuild();
     }
 
     /// <summary>

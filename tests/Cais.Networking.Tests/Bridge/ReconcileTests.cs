@@ -91,6 +91,20 @@ public sealed class ReconcileTests
     }
 
     [Fact]
+    public async Task A_container_that_cannot_be_mended_keeps_no_daemon_from_starting()
+    {
+        await using var lab = await Testbed.Create();
+        var (sandbox, inside) = await lab.Run("bridge");
+        var (well, other) = await lab.Run("bridge", Web);
+        using var server = other.Serve(80);
+        await lab.Crash();
+        Assert.Equal(0, lab.Host.Run("ip", "link", "delete", sandbox.Endpoints[0].HostInterfaceName!).Exit);
+        Assert.Equal((0, ""), inside.Run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "other"));
+        await lab.Restart(sandbox.ContainerId, well.ContainerId);
+        Assert.NotNull(await lab.Outside.Ask(Testbed.HostAddress, 8080));
+    }
+
+    [Fact]
     public async Task Namespaces_that_no_record_knows_are_cleared_away()
     {
         await using var lab = await Testbed.Create();
