@@ -9,9 +9,10 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 export CAIS_BIN=$PWD/artifacts/bin
 export CAIS_TEST_CACHE=${CAIS_TEST_CACHE:-/var/cache/cais-tests}
 results=$PWD/artifacts/tests
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 flaky=()
 
 finish() {
+  if [ ${#flaky[@]} -gt 0 ]; then printf 'flaky (failed beside others, passed alone; a bug to be mended): %s\n' "${flaky[@]}"; fi
   echo "tests: $passed passed, $failed failed, $skipped skipped"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
   exit
@@ -94,9 +95,19 @@ run_suite() { # leaves a log, and beside it how it ended
   tests/isolate.sh dotnet exec "tests/$1/bin/Release/net10.0/$1.dll" -noColor -noLogo >"$results/$1.log" 2>&1
   echo "$? $((SECONDS - started))" >"$results/$1.end"
 }
+# A few tests that failed while another suite wanted the processors are run once more by themselves. What fails again has failed; what passes is told apart as flaky.
+passes_alone() { # suite, its log
+  local names=() options=() name log=$results/$1.again.log
+  mapfile -t names < <(sed -nE 's/^ +([A-Za-z0-9_.+]+)(\(.*\))? \[FAIL\]$/\1/p' "$2" | sort -u)
+  [ ${#names[@]} -gt 0 ] && [ ${#names[@]} -le 3 ] || return
+  for name in "${names[@]}"; do options+=(-method "$name"); done
+  tests/isolate.sh dotnet exec "tests/$1/bin/Release/net10.0/$1.dll" -noColor -noLogo "${options[@]}" >"$log" 2>&1 || return
+  grep -qE 'Total: [1-9][0-9]*, Errors: 0, Failed: 0, Skipped: 0' "$log" || return
+  flaky+=("${names[@]}")
+}
 run_suites() { for suite in "$@"; do if wanted "$suite"; then run_suite "$suite"; fi; done; }
 count_suite() {
-  local suite=$1 log=$results/$1.log status seconds summary total errors fails skips leaks
+  local suite=$1 log=$results/$1.log status seconds summary total errors fails skips leaks known
   read -r status seconds <"$results/$suite.end"
   summary=$(grep -oE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$log" | tail -1)
   if [ -z "$summary" ]; then
@@ -107,10 +118,14 @@ count_suite() {
   fi
   read -r total errors fails skips <<<"$(grep -oE '[0-9]+' <<<"$summary" | paste -sd' ')"
   leaks=$(grep -c '^leak: ' "$log")
+  known=${#flaky[@]}
   if [ $((errors + fails + leaks)) -gt 0 ] || [ "$status" -ne 0 ]; then
     grep -E -A 25 '^leak: |\[FAIL\]' "$log" | head -200
+    if [ "$leaks" = 0 ] && [ "$errors" = 0 ] && passes_alone "$suite" "$log"; then
+      passed=$((passed + 1)) fails=0
+    fi
     # A crash of the runner, or a leak, is a failure of its own.
-    [ $((errors + fails)) -gt 0 ] || failed=$((failed + 1))
+    [ $((errors + fails)) -gt 0 ] || [ ${#flaky[@]} -gt "$known" ] || failed=$((failed + 1))
   else
     passed=$((passed + 1)) # the leak check
   fi
@@ -138,21 +153,27 @@ run_suites Cais.Runtime.Tests Cais.Shim.Tests &
 wait
 for suite in "${all[@]}"; do if wanted "$suite"; then count_suite "$suite"; fi; done
 
-# Scripts that count by themselves (test/conformance/lib.sh).
+# Scripts that count by themselves (test/conformance/lib.sh). One that fails is run once more, as a test is.
 run_script() { # what to call it, the name that it counts under, command...
-  local label=$1 name=$2 log started=$SECONDS status ok bad left
-  log=$results/${1//\//-}.log
+  local label=$1 name=$2 log=$results/${1//\//-}.log started=$SECONDS status ok bad left attempt
   shift 2
-  "$@" >"$log" 2>&1
-  status=$?
-  read -r ok bad left <<<"$(sed -nE "s/^conformance $name: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p" "$log")"
-  if [ -z "${ok-}" ]; then
-    tail -30 "$log"
-    ok=0 bad=1 left=0
-  elif [ $status -ne 0 ]; then
-    grep -E -A 3 '^leak: |^FAIL' "$log" | head -200
-    [ "$bad" -gt 0 ] || bad=1
-  fi
+  for attempt in first second; do
+    "$@" >"$log" 2>&1
+    status=$?
+    read -r ok bad left <<<"$(sed -nE "s/^conformance $name: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p" "$log")"
+    if [ -z "${ok-}" ]; then
+      tail -30 "$log"
+      ok=0 bad=1 left=0
+    elif [ $status -ne 0 ]; then
+      grep -E -A 3 '^leak: |^FAIL' "$log" | head -200
+      [ "$bad" -gt 0 ] || bad=1
+    fi
+    if [ "$bad" = 0 ]; then
+      [ $attempt = first ] || flaky+=("$label")
+      break
+    fi
+    grep -q '^leak: ' "$log" && break
+  done
   passed=$((passed + ok))
   failed=$((failed + bad))
   skipped=$((skipped + left))
