@@ -20,6 +20,10 @@ mkdir -p "$work"/{bin,bundle/rootfs/{bin,proc,sys,dev,tmp,etc}}
 trap 'rm -rf "$work" /run/crun /run/runc' EXIT
 cp /bin/busybox "$work/bundle/rootfs/bin/true"
 cp "$bin/cais-runtime" "$(command -v hyperfine)" "$work/bin/"
+# strace with all that it loads, so that it runs in the other root, too.
+mkdir "$work/strace"
+cp "$(command -v strace)" $(ldd "$(command -v strace)" | awk '$3 ~ /^\// { print $3 }') "$work/strace/"
+cp "$(ldd "$(command -v strace)" | awk '$1 ~ /^\/.*ld-linux/ { print $1 }')" "$work/strace/loader"
 "$bin/cais-runtime" spec -b "$work/bundle"
 jq --slurpfile profile "$project/src/Cais.Engine/Specs/seccomp-default.json" '
   .process.terminal = false | .process.args = ["/bin/true"] | .linux.cgroupsPath = "/cais-bench"
@@ -42,21 +46,23 @@ done
   -n cais-runtime "$work/bin/cais-runtime --root $work/state run -b $work/bundle bench-a" \
   -n crun "crun --root $work/state-crun run -b $work/bundle bench-b" \
   -n runc "runc --root $work/state-runc run -b $work/bundle bench-c" >/dev/null
+rm -f "$work/calls"
+for name in cais-runtime crun runc; do
+  program=$(PATH=$work/bin:$PATH command -v $name)
+  "$work/strace/loader" --library-path "$work/strace" "$work/strace/strace" -f -c -o "$work/trace" \
+    "$program" --root "$work/state-$name" run -b "$work/bundle" "bench-$name"
+  awk -v name=$name '$NF == "total" { printf "  %-14s %6d calls\n", name, $4 == "total" ? $3 : $4 }' "$work/trace" >>"$work/calls"
+done
 MEASURE
 report() {
   jq -r '.results as $r | $r[] | "  \(.command)\t\(.median * 1000 | . * 10 | round / 10) ms median\t\(.min * 1000 | . * 10 | round / 10) ms best\t\((.user + .system) * 10000 | round / 10) ms CPU\t\(.median / $r[0].median * 100 | round / 100) x"' "$work/times.json" | column -t -s$'\t'
+  echo "  system calls of one run (strace -f -c):"
+  sed 's/^/  /' "$work/calls"
 }
 
 echo "== Debian 12"
 sh "$work/measure.sh" "$work" "$runs"
 report
-echo "== system calls of one run (strace -f -c): calls, errors"
-for name in cais-runtime crun runc; do
-  program=$(PATH=$work/bin:$PATH command -v $name)
-  strace -f -c -o "$work/trace" "$program" --root "$work/state-$name" run -b "$work/bundle" "bench-$name"
-  awk -v name=$name '$NF == "total" { printf "  %-14s %6d calls\n", name, $4 == "total" ? $3 : $4 }' "$work/trace"
-done
-
 if [ -e "$forky/.complete" ]; then
   echo "== Debian forky"
   mkdir -p "$work/root"

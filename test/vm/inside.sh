@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs inside the machine that run.sh boots, as a systemd service. Lines that begin with "VM:" are for the outside.
-export PATH=/cais/artifacts/bin:/cais/dotnet:$PATH DOTNET_ROOT=/cais/dotnet CAIS_BIN=/cais/artifacts/bin CAIS_TEST_CACHE=/var/cache/cais-tests DOTNET_NOLOGO=1 LIMIT=300 CAIS_SLOW=10 VERBOSE=1
+export PATH=/cais/artifacts/bin:/cais/dotnet:$PATH DOTNET_ROOT=/cais/dotnet CAIS_BIN=/cais/artifacts/bin CAIS_TEST_CACHE=/var/cache/cais-tests DOTNET_NOLOGO=1 DOTNET_TieredPGO=0 LIMIT=300 CAIS_SLOW=10 VERBOSE=1
 echo "VM: kernel $(uname -r), $(stat -fc %T /sys/fs/cgroup), $(systemctl --version | head -1)"
 for module in overlay bridge veth nf_tables nft_chain_nat tun unix_diag tcp_diag inet_diag netlink_diag udp_diag af_packet_diag loop; do modprobe -q $module; done
 mount --make-rshared /

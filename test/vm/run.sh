@@ -74,8 +74,8 @@ cp -a "$bin" "$tested/artifacts/bin"
 cp -a "$project/test" "$tested/test"
 cp "$project/tests/isolate.sh" "$tested/tests/"
 cp "$here/inside.sh" "$tested/inside.sh"
-# Suites find themselves by the solution's file, and read the published programs' symbols.
-cp "$project/Cais.slnx" "$tested/"
+# Suites find themselves by the solution's file, and read the documentation and the published programs' symbols.
+cp -a "$project/Cais.slnx" "$project/docs" "$tested/"
 for program in Cais.RuntimeCli/cais-runtime Cais.Shim/containerd-shim-cais-v2; do
   [ ! -e "$project/artifacts/publish/$program" ] || install -D "$project/artifacts/publish/$program" "$tested/artifacts/publish/$program"
 done
@@ -120,7 +120,7 @@ accelerate=tcg,thread=multi
 timeout "${CAIS_VM_SECONDS:-7200}" qemu-system-x86_64 -accel "$accelerate" -cpu max -smp "${CAIS_VM_CPUS:-2}" -m 3072 -display none -serial stdio -monitor none -no-reboot \
   -kernel "$kernel" -initrd "$cache/initial.img" -nic none -drive "file=$cache/disk.ext4,format=raw,if=virtio,cache=unsafe,snapshot=on" \
   -drive "file=$cache/tested.ext4,format=raw,if=virtio,cache=unsafe" \
-  -append "console=ttyS0 quiet panic=-1 systemd.show_status=false systemd.journald.forward_to_console=false" </dev/null 2>&1 | tee "$cache/console.log" | sed -u "s,\r,,g" |
+  -append "console=ttyS0 quiet panic=-1 systemd.show_status=false systemd.journald.forward_to_console=false systemd.default_timeout_start_sec=1800 systemd.default_device_timeout_sec=1800" </dev/null 2>&1 | tee "$cache/console.log" | sed -u "s,\r,,g" |
   grep --line-buffered -E '^(VM:|conformance|FAIL|skip|leak|     |ok)|Total:|\[FAIL\]' || true
 grep -q '^VM: finished' <(tr -d '\r' <"$cache/console.log") || { echo "the machine did not get to the end: see $cache/console.log"; exit 1; }
 ! tr -d '\r' <"$cache/console.log" | grep -qE '^VM: .* failed'

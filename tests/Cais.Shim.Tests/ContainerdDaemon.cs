@@ -97,11 +97,11 @@ internal sealed class ContainerdDaemon : IAsyncDisposable
             }
         }
 
-        foreach (var controller in Directory.EnumerateDirectories("/sys/fs/cgroup"))
+        foreach (var top in ShimHarness.Hierarchies())
         {
             try
             {
-                Directory.Delete($"{controller}/cais-shim-tests");
+                Directory.Delete($"{top}/cais-shim-tests");
             }
             catch (IOException)
             {

@@ -12,6 +12,13 @@ using ContainerdMount = Containerd.Types.Mount;
 
 namespace Cais.Shim.Tests;
 
+/// <summary>What a container uses, of a shim's statistics.</summary>
+/// <param name="MemoryLimit">Bytes.</param>
+/// <param name="Processes">How many there are.</param>
+/// <param name="Cpu">Nanoseconds.</param>
+/// <param name="OomKills">How often a process was killed for its memory.</param>
+internal sealed record Usage(ulong MemoryLimit, ulong Processes, ulong Cpu, ulong OomKills);
+
 /// <summary>A shim process started as our engine does it, a bundle, FIFOs, and the client's side of both. Cleans up after itself.</summary>
 internal sealed class ShimHarness : IAsyncDisposable
 {
@@ -268,8 +275,27 @@ internal sealed class ShimHarness : IAsyncDisposable
     public IReadOnlyList<string> Mounts() =>
         [.. File.ReadLines("/proc/self/mountinfo").Select(l => l.Split(' ')[4]).Where(m => m.StartsWith(Root, StringComparison.Ordinal))];
 
-    public IReadOnlyList<string> Cgroups() =>
-        [.. Directory.EnumerateDirectories("/sys/fs/cgroup").SelectMany(c => Directory.Exists($"{c}/cais-shim-tests/{Id}") ? [$"{c}/cais-shim-tests/{Id}"] : Array.Empty<string>())];
+    /// <summary>The container's cgroups that are there.</summary>
+    public IReadOnlyList<string> Cgroups() => [.. Hierarchies().Select(top => $"{top}/cais-shim-tests/{Id}").Where(Directory.Exists)];
+
+    /// <summary>The tops of the mounted hierarchies: v1's are directories, v2's is the place itself.</summary>
+    public static IEnumerable<string> Hierarchies() => Directory.EnumerateDirectories("/sys/fs/cgroup").Prepend("/sys/fs/cgroup");
+
+    /// <summary>What the shim says that the container uses, in whichever form this machine's cgroups have.</summary>
+    public async Task<Usage> UsageAsync()
+    {
+        var stats = (await Client.StatsAsync(new StatsRequest { Id = Id })).Stats;
+        if (File.Exists("/sys/fs/cgroup/cgroup.controllers"))
+        {
+            Assert.Equal("io.containerd.cgroups.v2.Metrics", stats.TypeUrl);
+            var v2 = Io.Containerd.Cgroups.V2.Metrics.Parser.ParseFrom(stats.Value);
+            return new Usage(v2.Memory.UsageLimit, v2.Pids.Current, v2.Cpu.UsageUsec * 1000, v2.MemoryEvents.OomKill);
+        }
+
+        Assert.Equal("io.containerd.cgroups.v1.Metrics", stats.TypeUrl);
+        var v1 = Io.Containerd.Cgroups.V1.Metrics.Parser.ParseFrom(stats.Value);
+        return new Usage(v1.Memory.Usage.Limit, v1.Pids.Current, v1.Cpu.Usage.Total, v1.MemoryOomControl.OomKill);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -324,10 +350,10 @@ internal sealed class ShimHarness : IAsyncDisposable
             Linux.Mounts.Unmount(mount, lazy: true);
         }
 
-        foreach (var controller in Directory.EnumerateDirectories("/sys/fs/cgroup"))
+        foreach (var top in Hierarchies())
         {
-            TryRemove($"{controller}/cais-shim-tests/{Id}");
-            TryRemove($"{controller}/cais-shim-tests");
+            TryRemove($"{top}/cais-shim-tests/{Id}");
+            TryRemove($"{top}/cais-shim-tests");
         }
 
         Directory.Delete(Root, recursive: true);

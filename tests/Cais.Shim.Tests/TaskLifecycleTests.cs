@@ -159,12 +159,10 @@ public sealed class TaskLifecycleTests
                 Value = Google.Protobuf.ByteString.CopyFromUtf8("""{"memory":{"limit":33554432}}"""),
             },
         });
-        var stats = await shim.Client.StatsAsync(new StatsRequest { Id = shim.Id });
-        Assert.Equal("io.containerd.cgroups.v1.Metrics", stats.Stats.TypeUrl);
-        var metrics = Io.Containerd.Cgroups.V1.Metrics.Parser.ParseFrom(stats.Stats.Value);
-        Assert.Equal(33554432u, metrics.Memory.Usage.Limit);
-        Assert.True(metrics.Pids.Current >= 1);
-        Assert.True(metrics.Cpu.Usage.Total > 0);
+        var usage = await shim.UsageAsync();
+        Assert.Equal(33554432u, usage.MemoryLimit);
+        Assert.True(usage.Processes >= 1);
+        Assert.True(usage.Cpu > 0);
     }
 
     [Fact]

@@ -183,11 +183,17 @@ public sealed class HookTests : IDisposable
             {
                 StartContainer = kind == "startContainer" ? [Script("exit 3")] : null,
                 Poststart = kind == "poststart" ? [Script("exit 3")] : null,
+                Poststop = [Say("poststop")],
             },
             "sleep", "1000"));
         Assert.Equal($"{kind} hook /bin/sh failed with exit status 3", Assert.Throws<RuntimeException>(container.Start).Message);
         Assert.Equal(Signals.Kill, Pidfd.Wait(container.PidFd!).Signal);
         Assert.Equal(ContainerStatus.Stopped, container.Status);
+
+        // Its life goes on where delete is asked for.
+        container.Delete();
+        Assert.Equal("poststop", Lines);
+        Assert.Empty(_bundle.Runtime.List());
     }
 
     [Fact]

@@ -159,7 +159,8 @@ public sealed class MountTests : IDisposable
     [Fact]
     public void An_overlay_that_is_refused_is_explained()
     {
-        var overlay = new RootfsMount("overlay", "overlay", [$"lowerdir={_bundle.Directory}/nonesuch"]);
+        // Two layers: one alone is an error of its own to older kernels.
+        var overlay = new RootfsMount("overlay", "overlay", [$"lowerdir={_bundle.Directory}/nonesuch:{_bundle.Rootfs}"]);
         var error = Assert.Throws<RuntimeException>(() => _bundle.Create(
             _bundle.Spec("true"), change: request => request with { RootfsMounts = [overlay] }));
         Assert.Contains("nonesuch", error.Message, StringComparison.Ordinal);
