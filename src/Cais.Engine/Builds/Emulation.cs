@@ -17,18 +17,18 @@ internal static class Emulation
     {
         // What ELF's header has at 4 (class: 1 for 32 bits), and at 18 (machine, in the machine's own byte order).
         if (architecture switch
-            {
-                "386" => "01:0300",
-                "amd64" => "02:3e00",
-                "arm" => "01:2800",
-                "arm64" => "02:b700",
-                "loong64" => "02:0201",
-                "mips64le" => "02:0800",
-                "ppc64le" => "02:1500",
-                "riscv64" => "02:f300",
-                "s390x" => "02:0016",
-                _ => null,
-            } is not { } wanted)
+        {
+            "386" => "01:0300",
+            "amd64" => "02:3e00",
+            "arm" => "01:2800",
+            "arm64" => "02:b700",
+            "loong64" => "02:0201",
+            "mips64le" => "02:0800",
+            "ppc64le" => "02:1500",
+            "riscv64" => "02:f300",
+            "s390x" => "02:0016",
+            _ => null,
+        } is not { } wanted)
         {
             return false;
         }
