@@ -76,6 +76,39 @@ public static unsafe class MessageSocket
         }
     }
 
+    /// <summary>Waits until there is a message or the end to receive; false once <paramref name="sender"/>, a process, has ended without either.</summary>
+    public static bool AwaitMessage(FileDescriptor socket, FileDescriptor sender)
+    {
+        var watched = stackalloc PollFd[2];
+        watched[0] = new PollFd { Fd = socket.Number, Events = 1 };
+        watched[1] = new PollFd { Fd = sender.Number, Events = 1 };
+        var patience = -1;
+        while (true)
+        {
+            var n = LibC.poll(watched, 2, patience);
+            if (n < 0 && Marshal.GetLastPInvokeError() != (int)Errno.EINTR)
+            {
+                throw LinuxException.FromLastError("wait for a message");
+            }
+
+            if (n >= 0 && watched[0].Returned != 0)
+            {
+                return true;
+            }
+
+            if (n >= 0 && watched[1].Returned != 0)
+            {
+                // It may have said something between the two looks: whoever has ended says no more, so the second look is the last.
+                if (patience == 0)
+                {
+                    return false;
+                }
+
+                patience = 0;
+            }
+        }
+    }
+
     /// <summary>Receives a message, or 0 at the end; <paramref name="passed"/> is a descriptor that came with it.</summary>
     public static int Receive(FileDescriptor socket, Span<byte> buffer, out FileDescriptor? passed)
     {

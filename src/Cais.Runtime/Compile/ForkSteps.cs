@@ -120,7 +120,10 @@ internal static class ForkSteps
         Succeed(context, NamespaceSteps.CloneFlags(context) & ~NamespaceKind.User);
     }
 
-    /// <summary>Forks once more. The new process is the parent's child like the first one, which ends after naming its successor.</summary>
+    /// <summary>
+    /// Forks once more. The new process is the parent's child like the first one, which ends after naming its successor. That one says nothing until the parent
+    /// knows of it: both write to one socket, and which of them the kernel lets run first is its choice.
+    /// </summary>
     public static void Succeed(PlanContext context, NamespaceKind flags)
     {
         var b = context.B;
@@ -132,6 +135,7 @@ internal static class ForkSteps
         b.Call(new Note("name the successor"), SystemCall.Write, context.Inputs.ReportFd, message, 8);
         b.Call(new Note("make room for the successor"), SystemCall.ExitGroup, 0);
         b.Mark(child);
+        context.AwaitAnswer(new Note("wait until the parent knows the successor"));
     }
 
     private static (string Path, int Fd) JoinOf(PlanContext context, NamespaceKind wanted)

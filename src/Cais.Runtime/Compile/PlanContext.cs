@@ -234,12 +234,18 @@ internal sealed class PlanContext
     public void Synchronize(ReportKind kind, Note note, nint replyBuffer = 0, int replySize = 0)
     {
         Report(kind, 0, note);
-        if (replyBuffer == 0)
+        AwaitAnswer(note, replyBuffer, replySize);
+    }
+
+    /// <summary>Waits for the parent's answer, one byte if no buffer is given for more.</summary>
+    public void AwaitAnswer(Note note, nint buffer = 0, int size = 0)
+    {
+        if (buffer == 0)
         {
-            (replyBuffer, replySize) = (StatBuffer, 1);
+            (buffer, size) = (StatBuffer, 1);
         }
 
-        B.Call(note, SystemCall.Read, Inputs.ReportFd, replyBuffer, replySize);
+        B.Call(note, SystemCall.Read, Inputs.ReportFd, buffer, size);
         B.With(Launch.OpFlags.ZeroFails);
     }
 

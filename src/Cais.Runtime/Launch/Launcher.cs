@@ -70,6 +70,13 @@ internal static unsafe class Launcher
         FileDescriptor? copyFrom = null, copyTo = null;
         while (true)
         {
+            // Who has ended says no more, though others may hold its end of the socket: a process that another thread forks has it until its execve, and a
+            // successor that was never named until we let go of ours.
+            if (!MessageSocket.AwaitMessage(socket, pidFd))
+            {
+                return;
+            }
+
             var length = MessageSocket.Receive(socket, buffer, out var passed);
             if (length < 8)
             {
@@ -126,6 +133,7 @@ internal static unsafe class Launcher
                     pidFd.Dispose();
                     pid = words[1];
                     pidFd = Pidfd.TryOpen(pid) ?? throw new RuntimeException(RuntimeError.Failed, "the container's first process ended at once");
+                    Files.Write(socket, [1]);
                     break;
                 default:
                     throw Failure(plan, buffer[..length]);

@@ -53,6 +53,14 @@ public sealed class PlanTests
         V1Paths,
         V1);
 
+    /// <summary>The successor's first operation waits for the parent: whatever it said earlier could arrive before its name.</summary>
+    [Fact]
+    public void Joined_user_namespace() => Check(
+        "joined-user",
+        Default.With(linux => linux with { Namespaces = [.. linux.Namespaces!, new LinuxNamespace { Type = "user", Path = "/proc/1/ns/user" }] }),
+        V1Paths,
+        V1);
+
     [Fact]
     public void Joined_namespaces() => Check(
         "joined",
