@@ -9,9 +9,10 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 export CAIS_BIN=$PWD/artifacts/bin
 export CAIS_TEST_CACHE=${CAIS_TEST_CACHE:-/var/cache/cais-tests}
 results=$PWD/artifacts/tests
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 flaky=()
 
 finish() {
+  if [ ${#flaky[@]} -gt 0 ]; then printf 'flaky (failed beside others, passed alone; a bug to be mended): %s\n' "${flaky[@]}"; fi
   echo "tests: $passed passed, $failed failed, $skipped skipped"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
   exit
@@ -94,9 +95,19 @@ run_suite() { # leaves a log, and beside it how it ended
   tests/isolate.sh dotnet exec "tests/$1/bin/Release/net10.0/$1.dll" -noColor -noLogo >"$results/$1.log" 2>&1
   echo "$? $((SECONDS - started))" >"$results/$1.end"
 }
+# A few tests that failed while another suite wanted the processors are run once more by themselves. What fails again has failed; what passes is told apart as flaky.
+passes_alone() { # suite, its log
+  local names=() options=() name log=$results/$1.again.log
+  mapfile -t names < <(sed -nE 's/^ +([A-Za-z0-9_.+]+)(\(.*\))? \[FAIL\]$/\1/p' "$2" | sort -u)
+  [ ${#names[@]} -gt 0 ] && [ ${#names[@]} -le 3 ] || return
+  for name in "${names[@]}"; do options+=(-method "$name"); done
+  tests/isolate.sh dotnet exec "tests/$1/bin/Release/net10.0/$1.dll" -noColor -noLogo "${options[@]}" >"$log" 2>&1 || return
+  grep -qE 'Total: [1-9][0-9]*, Errors: 0, Failed: 0, Skipped: 0' "$log" || return
+  flaky+=("${names[@]}")
+}
 run_suites() { for suite in "$@"; do if wanted "$suite"; then run_suite "$suite"; fi; done; }
 count_suite() {
-  local suite=$1 log=$results/$1.log status seconds summary total errors fails skips leaks
+  local suite=$1 log=$results/$1.log status seconds summary total errors fails skips leaks known
   read -r status seconds <"$results/$suite.end"
   summary=$(grep -oE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$log" | tail -1)
   if [ -z "$summary" ]; then
@@ -107,10 +118,14 @@ count_suite() {
   fi
   read -r total errors fails skips <<<"$(grep -oE '[0-9]+' <<<"$summary" | paste -sd' ')"
   leaks=$(grep -c '^leak: ' "$log")
+  known=${#flaky[@]}
   if [ $((errors + fails + leaks)) -gt 0 ] || [ "$status" -ne 0 ]; then
     grep -E -A 25 '^leak: |\[FAIL\]' "$log" | head -200
+    if [ "$leaks" = 0 ] && [ "$errors" = 0 ] && passes_alone "$suite" "$log"; then
+      passed=$((passed + 1)) fails=0
+    fi
     # A crash of the runner, or a leak, is a failure of its own.
-    [ $((errors + fails)) -gt 0 ] || failed=$((failed + 1))
+    [ $((errors + fails)) -gt 0 ] || [ ${#flaky[@]} -gt "$known" ] || failed=$((failed + 1))
   else
     passed=$((passed + 1)) # the leak check
   fi
@@ -120,50 +135,71 @@ count_suite() {
   echo "$suite: $((total - fails - skips)) passed, $((errors + fails)) failed, $skips skipped, $leaks leaks, $seconds s"
 }
 
-# Each suite has a machine of its own, as far as the kernel allows, so two run at a time. Those that need no program run while these are published.
-asked=("$@")
-all=() early=()
-for folder in tests/*.Tests; do
-  all+=("${folder#tests/}")
-  case ${folder#tests/} in
-    Cais.BuildKit.Tests | Cais.Daemon.Tests | Cais.EndToEnd.Tests | Cais.Runtime.Tests | Cais.Shim.Tests) ;;
-    *) early+=("${folder#tests/}") ;;
-  esac
-done
-rm -f "$results"/*.end
-run_suites "${early[@]}" &
-./build.sh || { wait; give_up "the build failed"; }
-run_suites Cais.EndToEnd.Tests Cais.Daemon.Tests Cais.BuildKit.Tests &
-run_suites Cais.Runtime.Tests Cais.Shim.Tests &
-wait
-for suite in "${all[@]}"; do if wanted "$suite"; then count_suite "$suite"; fi; done
-
-# Scripts that count by themselves (test/conformance/lib.sh).
-run_script() { # what to call it, the name that it counts under, command...
-  local label=$1 name=$2 log started=$SECONDS status ok bad left
-  log=$results/${1//\//-}.log
+# Scripts that count by themselves (test/conformance/lib.sh). One that fails is run once more, as a test is.
+run_script() { # what to call it, the name that it counts under, command...: leaves a log, and beside it how it ended
+  local label=$1 name=$2 log=$results/${1//\//-}.log started=$SECONDS status attempt
   shift 2
-  "$@" >"$log" 2>&1
-  status=$?
+  for attempt in 1 2; do
+    "$@" >"$log" 2>&1
+    status=$?
+    if [ $status = 0 ] || grep -q '^leak: ' "$log"; then break; fi
+  done
+  echo "$status $((SECONDS - started)) $attempt $name" >"${log%.log}.end"
+}
+count_script() { # what it is called
+  local label=$1 log=$results/${1//\//-}.log status seconds attempt name ok bad left
+  read -r status seconds attempt name <"${log%.log}.end"
   read -r ok bad left <<<"$(sed -nE "s/^conformance $name: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p" "$log")"
   if [ -z "${ok-}" ]; then
     tail -30 "$log"
     ok=0 bad=1 left=0
-  elif [ $status -ne 0 ]; then
+  elif [ "$status" -ne 0 ]; then
     grep -E -A 3 '^leak: |^FAIL' "$log" | head -200
     [ "$bad" -gt 0 ] || bad=1
+  elif [ "$attempt" -gt 1 ]; then
+    flaky+=("$label")
   fi
   passed=$((passed + ok))
   failed=$((failed + bad))
   skipped=$((skipped + left))
-  echo "$label: $ok passed, $bad failed, $left skipped, $((SECONDS - started)) s"
+  echo "$label: $ok passed, $bad failed, $left skipped, $seconds s"
 }
 
-# Other people's clients, those that need little time; the composes and python's are run by hand (test/clients/run.sh without a name runs all).
-if wanted clients; then run_script clients clients test/clients/run.sh docker docker-dotnet testcontainers dockerode; fi
-
-# Other people's engines with our runtime, ours with theirs.
-for peer in smoke containerd dockerd podman engine; do
-  if wanted "$peer" || wanted conformance; then run_script "conformance/$peer" "$peer" "test/conformance/$peer.sh"; fi
+asked=("$@")
+suites=() early=() scripts=()
+for folder in tests/*.Tests; do
+  suite=${folder#tests/}
+  wanted "$suite" || continue
+  suites+=("$suite")
+  case $suite in
+    Cais.BuildKit.Tests | Cais.Daemon.Tests | Cais.EndToEnd.Tests | Cais.Runtime.Tests | Cais.Shim.Tests) ;;
+    *) early+=("$suite") ;;
+  esac
 done
+if wanted clients; then scripts+=(clients); fi
+for peer in smoke containerd dockerd podman engine; do
+  if wanted "$peer" || wanted conformance; then scripts+=("conformance/$peer"); fi
+done
+run_scripts() {
+  local script
+  for script in "${scripts[@]}"; do
+    case $script in
+      # Other people's clients, those that need little time; the composes and python's are run by hand (test/clients/run.sh without a name runs all).
+      clients) run_script clients clients test/clients/run.sh docker docker-dotnet testcontainers dockerode ;;
+      # Other people's engines with our runtime, ours with theirs.
+      conformance/*) run_script "$script" "${script#*/}" "test/$script.sh" ;;
+    esac
+  done
+}
+
+# Each suite and script has a machine of its own, as far as the kernel allows, so two run at a time. Suites that need no program run while these are published.
+rm -f "$results"/*.end
+run_suites "${early[@]}" &
+./build.sh || { wait; give_up "the build failed"; }
+wait
+run_suites Cais.EndToEnd.Tests &
+{ run_suites Cais.Runtime.Tests Cais.Shim.Tests Cais.Daemon.Tests Cais.BuildKit.Tests; run_scripts; } &
+wait
+for suite in "${suites[@]}"; do count_suite "$suite"; done
+for script in "${scripts[@]}"; do count_script "$script"; done
 finish

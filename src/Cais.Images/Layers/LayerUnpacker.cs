@@ -30,22 +30,16 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
     private const int ENOENT = 2;
     private const int EEXIST = 17;
     private const int ENOTSUP = 95;
-    private const int BlockSize = 4096;
+    private const int BlockSize = UnpackDirectories.BlockSize;
     private const uint SetIdBits = 0xE00;
-    private const uint SetGidBit = 0x400;
 
     private readonly MemberPath _path = new();
     private readonly MemberPath _target = new();
-    private readonly List<(byte[] Path, TimeSpec Accessed, TimeSpec Modified, TarAttribute? DefaultAcl)> _directories = [];
-    private byte[] _parentPath = [];
-    private FileDescriptor? _parent;
-
-    /// <summary>Some directory of the layer gives its group to what is made in it.</summary>
-    private bool _inheritsGroup;
-    private bool? _parentInherits;
+    private readonly UnpackDirectories _directories = new(root, copy);
+    private long _size;
 
     /// <summary>Bytes of disk that the files take, as far as their lengths tell.</summary>
-    public long Size { get; private set; }
+    public long Size => _size + _directories.Size;
 
     public long Files { get; private set; }
 
@@ -58,10 +52,10 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
             Apply(reader, reader.Entry, cancellation);
         }
 
-        FinishDirectories();
+        _directories.Finish();
     }
 
-    public void Dispose() => _parent?.Dispose();
+    public void Dispose() => _directories.Dispose();
 
     private void Apply(TarReader reader, TarEntry entry, CancellationToken cancellation)
     {
@@ -94,7 +88,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
             return;
         }
 
-        var parent = OpenParent(entry);
+        var parent = _directories.OpenParent(_path.Parent, entry);
         switch (entry.Kind)
         {
             case TarEntryKind.File:
@@ -149,17 +143,17 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
             cancellation.ThrowIfCancellationRequested();
             Check(offset == end ? FileAt.Write(fd, data) : FileAt.Write(fd, data, offset), "write", entry);
             end = offset == end ? end + data.Length : -1;
-            Size += data.Length;
+            _size += data.Length;
         }
 
         // Size counted what was written; a file's last block is taken whole.
-        Size += -entry.Size & (BlockSize - 1);
+        _size += -entry.Size & (BlockSize - 1);
         if (entry.Extents is not null)
         {
             Check(FileAt.SetLength(fd, entry.Size), "truncate", entry);
         }
 
-        if (entry.Uid != 0 || entry.Gid != 0 || InheritsGroup(parent))
+        if (entry.Uid != 0 || entry.Gid != 0 || _directories.InheritsGroup(parent))
         {
             Check(FileAt.ChangeOwner(fd, entry.Uid, entry.Gid), "chown", entry);
         }
@@ -222,11 +216,10 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
             Check(result, "mkdir", entry);
         }
 
-        Size += BlockSize;
+        _size += BlockSize;
         Finish(parent, name, entry);
         Check(FileAt.ChangeMode(parent, name, entry.Mode), "chmod", entry);
-        _inheritsGroup |= (entry.Mode & SetGidBit) != 0;
-        DeferTimes(entry);
+        _directories.Defer(_path.ToArray(), entry);
     }
 
     private void MakeHardLink(int parent, ReadOnlySpan<byte> name, TarEntry entry)
@@ -236,7 +229,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
             throw Hostile(entry, $"is a hard link that leads outside of the layer, to {TarText.Display(entry.LinkName)}");
         }
 
-        using var targetParent = OpenDirectory(_target.Parent);
+        using var targetParent = _directories.Open(_target.Parent);
         if (targetParent is null)
         {
             throw new ImageException(ImageErrorKind.Corrupt, $"{entry.DisplayName} is a hard link to {TarText.Display(entry.LinkName)}, which the layer does not have");
@@ -278,7 +271,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
     /// <summary>Owner, mode, attributes and times of something that cannot be opened, or is a directory.</summary>
     private void Finish(int parent, ReadOnlySpan<byte> name, TarEntry entry)
     {
-        if (entry.Uid != 0 || entry.Gid != 0 || entry.Kind == TarEntryKind.Directory || InheritsGroup(parent))
+        if (entry.Uid != 0 || entry.Gid != 0 || entry.Kind == TarEntryKind.Directory || _directories.InheritsGroup(parent))
         {
             Check(FileAt.ChangeOwner(parent, name, entry.Uid, entry.Gid), "chown", entry);
         }
@@ -290,7 +283,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
 
         foreach (var attribute in entry.Attributes)
         {
-            if (IsAllowed(attribute) && !IsDefaultAcl(attribute))
+            if (IsAllowed(attribute) && !UnpackDirectories.IsDefaultAcl(attribute))
             {
                 CheckAttribute(FileAt.SetAttribute(parent, name, [.. attribute.Name, 0], attribute.Value), attribute, entry);
             }
@@ -324,7 +317,7 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
             return;
         }
 
-        var parent = OpenParent(entry);
+        var parent = _directories.OpenParent(_path.Parent, entry);
         if (isOpaque)
         {
             Check(FileAt.SetAttribute(parent, "trusted.overlay.opaque\0"u8, "y"u8), "mark as opaque:", entry);
@@ -356,119 +349,6 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
     private static void MarkOpaque(int parent, ReadOnlySpan<byte> name, TarEntry entry) =>
         Check(FileAt.SetAttribute(parent, name, "trusted.overlay.opaque\0"u8, "y"u8), "mark as opaque:", entry);
 
-    /// <summary>Times of directories change with what is put into them, and default ACLs what it inherits: both wait for the end.</summary>
-    private void DeferTimes(TarEntry entry)
-    {
-        TarAttribute? acl = null;
-        foreach (var attribute in entry.Attributes)
-        {
-            acl = IsDefaultAcl(attribute) ? attribute : acl;
-        }
-
-        _directories.Add(([.. _path.ToArray(), 0], entry.Accessed ?? entry.Modified, entry.Modified, acl));
-    }
-
-    private void FinishDirectories()
-    {
-        foreach (var (path, accessed, modified, acl) in _directories)
-        {
-            var fd = FileAt.OpenInRoot(root, Below(path), FileAt.ReadOnly | FileAt.DirectoryOnly | (path.Length == 1 ? 0 : FileAt.NoFollow));
-            if (fd < 0)
-            {
-                // A later member took its place.
-                continue;
-            }
-
-            using var directory = new FileDescriptor(fd);
-            if (acl is { } a)
-            {
-                FileAt.SetAttribute(fd, [.. a.Name, 0], a.Value);
-            }
-
-            FileAt.SetTimes(fd, accessed, modified);
-        }
-
-        _directories.Clear();
-    }
-
-    /// <summary>The directory that the current path's last name belongs in, made if the archive has no member for it. Stays ours.</summary>
-    private int OpenParent(TarEntry entry)
-    {
-        var path = _path.Parent;
-        if (path.Length == 1 && copy is null)
-        {
-            _parentInherits = null;
-            return root;
-        }
-
-        if (_parent is not null && path.SequenceEqual(_parentPath))
-        {
-            return _parent.Number;
-        }
-
-        _parent?.Dispose();
-        _parent = null;
-        _parentInherits = null;
-        var opened = OpenDirectory(path) ?? MakeParents(path, entry);
-        if (_parentPath.Length != path.Length)
-        {
-            _parentPath = new byte[path.Length];
-        }
-
-        path.CopyTo(_parentPath);
-        _parent = opened;
-        return opened.Number;
-    }
-
-    /// <summary>An existing directory by its path with NUL, resolved within the layer; null if there is none.</summary>
-    private FileDescriptor? OpenDirectory(ReadOnlySpan<byte> path)
-    {
-        var fd = FileAt.OpenInRoot(root, Below(path), FileAt.ReadOnly | FileAt.DirectoryOnly);
-        return fd >= 0 ? new FileDescriptor(fd)
-            : fd == -ENOENT ? null
-            : throw new LinuxException((Errno)(-fd), $"open directory {TarText.Display(path.TrimEnd((byte)0))} of the layer");
-    }
-
-    private FileDescriptor MakeParents(ReadOnlySpan<byte> path, TarEntry entry)
-    {
-        var at = OpenDirectory([0])!;
-        for (var end = 0; end < path.Length - 1;)
-        {
-            var start = end == 0 ? 0 : end + 1;
-            var slash = path[start..].IndexOf((byte)'/');
-            end = slash < 0 ? path.Length - 1 : start + slash;
-            byte[] prefix = [.. path[..end], 0];
-            var next = OpenDirectory(prefix);
-            if (next is null)
-            {
-                using (at)
-                {
-                    Check(FileAt.MakeDirectory(at.Number, prefix.AsSpan(start), 0x1ED), "mkdir for", entry);
-                    Size += BlockSize;
-                }
-
-                next = OpenDirectory(prefix)
-                    ?? throw new ImageException(ImageErrorKind.Corrupt, $"{entry.DisplayName}: its directory is a link to nothing");
-            }
-
-            at.Dispose();
-            at = next;
-        }
-
-        return at;
-    }
-
-    /// <summary>Whether what is made in this directory gets the directory's group: then an owner of root must be set too.</summary>
-    private bool InheritsGroup(int parent)
-    {
-        if (!_inheritsGroup || copy is not null)
-        {
-            return _inheritsGroup;
-        }
-
-        return _parentInherits ??= FileAt.Status(parent, "\0"u8, out var status) < 0 || (status.Permissions & SetGidBit) != 0;
-    }
-
     /// <summary>Removes what an earlier member of the same layer left under this name.</summary>
     private void Replace(int parent, ReadOnlySpan<byte> name, TarEntry entry)
     {
@@ -494,16 +374,9 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
         if (parent == root)
         {
             // The remembered directory may have been below it.
-            _parent?.Dispose();
-            _parent = null;
+            _directories.Forget();
         }
     }
-
-    /// <summary>A member's path with NUL as the kernel resolves it from the root: below the destination when copying.</summary>
-    private ReadOnlySpan<byte> Below(ReadOnlySpan<byte> path) =>
-        copy is null ? path.Length == 1 ? ".\0"u8 : path : (byte[])[.. copy.Destination, (byte)'/', .. path];
-
-    private static bool IsDefaultAcl(TarAttribute attribute) => attribute.Name.AsSpan().SequenceEqual("system.posix_acl_default"u8);
 
     /// <summary>
     /// Overlay's own attributes would make a layer redirect or hide what is not its own; and a name with NUL is another name to the kernel.
@@ -520,7 +393,8 @@ internal sealed class LayerUnpacker(int root, UnpackOptions? copy = null) : IDis
         }
     }
 
-    private static void Check(int result, string what, TarEntry entry)
+    /// <summary>Throws <see cref="LinuxException"/> for a call's negative result.</summary>
+    internal static void Check(int result, string what, TarEntry entry)
     {
         if (result < 0)
         {

@@ -12,6 +12,8 @@ internal sealed class RegistryConnection(
     /// <summary>How long a server may keep silent before its answer, and within it.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
+    private const int MostAttempts = 3;
+
     private readonly RegistryAuthenticator _authenticator = new(http, endpoint, scheme, credentials, options) { IsLogin = isLogin };
 
     public RegistryEndpoint Endpoint => endpoint;
@@ -27,35 +29,37 @@ internal sealed class RegistryConnection(
 
     public void Dispose() => _authenticator.Dispose();
 
-    /// <summary>Sends a request, authenticating as asked. The request is made anew for a second attempt.</summary>
+    /// <summary>
+    /// Sends a request, authenticating as asked. The request is made anew for each attempt. There are three: the first may go without a token, and
+    /// the one that it gets then, perhaps another request's, may end before it is used.
+    /// </summary>
     public async Task<HttpResponseMessage> SendAsync(
         Func<HttpRequestMessage> make, string[] scopes, CancellationToken cancellation, bool isTransfer = false)
     {
-        var answer = await SendOnceAsync(make, scopes, isTransfer, cancellation).ConfigureAwait(false);
-        if (answer.StatusCode != HttpStatusCode.Unauthorized)
+        for (var attempt = 1; ; attempt++)
         {
-            return answer;
-        }
+            var answer = await SendOnceAsync(make, scopes, isTransfer, cancellation).ConfigureAwait(false);
+            if (answer.StatusCode != HttpStatusCode.Unauthorized || attempt == MostAttempts)
+            {
+                return answer;
+            }
 
-        var challenges = answer.Headers.WwwAuthenticate.Select(h => Challenge.Parse(h.ToString())).OfType<Challenge>().ToList();
-        bool worthAnother;
-        try
-        {
-            worthAnother = await _authenticator.AuthenticateAsync(challenges, scopes, answer.RequestMessage?.Headers.Authorization, cancellation).ConfigureAwait(false);
-        }
-        catch
-        {
+            var challenges = answer.Headers.WwwAuthenticate.Select(h => Challenge.Parse(h.ToString())).OfType<Challenge>().ToList();
+            try
+            {
+                if (!await _authenticator.AuthenticateAsync(challenges, scopes, answer.RequestMessage?.Headers.Authorization, cancellation).ConfigureAwait(false))
+                {
+                    return answer;
+                }
+            }
+            catch
+            {
+                answer.Dispose();
+                throw;
+            }
+
             answer.Dispose();
-            throw;
         }
-
-        if (!worthAnother)
-        {
-            return answer;
-        }
-
-        answer.Dispose();
-        return await SendOnceAsync(make, scopes, isTransfer, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Fetches something from a place outside of the registry (a foreign layer's): without credentials and with the system's certificates.</summary>

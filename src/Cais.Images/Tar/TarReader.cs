@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Buffers.Text;
 using Cais.Linux.FileSystem;
 
 namespace Cais.Images.Tar;
@@ -14,12 +12,7 @@ public sealed class TarReader : IDisposable
     /// <summary>The longest name, link target or extended header, in bytes.</summary>
     private const int LargestMeta = 1024 * 1024;
 
-    private const int BufferSize = 256 * 1024;
-
-    private readonly Stream _source;
-    private byte[] _buffer;
-    private int _start;
-    private int _end;
+    private readonly TarInput _input;
     private bool _ended;
 
     /// <summary>Bytes of the current member's data that are still in the stream, and the padding after them.</summary>
@@ -30,11 +23,7 @@ public sealed class TarReader : IDisposable
     private long _extentLeft;
     private long _position;
 
-    public TarReader(Stream source)
-    {
-        _source = source;
-        _buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-    }
+    public TarReader(Stream source) => _input = new TarInput(source);
 
     /// <summary>The member that <see cref="Read"/> came to. Overwritten by the next call.</summary>
     public TarEntry Entry { get; } = new();
@@ -105,22 +94,9 @@ public sealed class TarReader : IDisposable
     }
 
     /// <summary>Reads and drops everything up to the end of the stream, which may go on after the archive's end.</summary>
-    public void Drain()
-    {
-        _start = _end = 0;
-        while (_source.Read(_buffer, 0, _buffer.Length) > 0)
-        {
-        }
-    }
+    public void Drain() => _input.Drain();
 
-    public void Dispose()
-    {
-        if (_buffer.Length > 0)
-        {
-            ArrayPool<byte>.Shared.Return(_buffer);
-            _buffer = [];
-        }
-    }
+    public void Dispose() => _input.Dispose();
 
     private bool ReadEntry()
     {
@@ -136,18 +112,18 @@ public sealed class TarReader : IDisposable
         byte[]? longLink = null;
         while (true)
         {
-            if (!TryFill(TarHeader.Size))
+            if (!_input.TryFill(TarHeader.Size))
             {
-                if (_end > _start || pax is not null || longName is not null || longLink is not null)
+                if (_input.Available > 0 || pax is not null || longName is not null || longLink is not null)
                 {
-                    throw CutOff();
+                    throw TarInput.CutOff();
                 }
 
                 _ended = true;
                 return false;
             }
 
-            var header = new TarHeader(_buffer.AsSpan(_start, TarHeader.Size));
+            var header = new TarHeader(_input.Peek(TarHeader.Size));
             if (header.IsAllZero)
             {
                 ReadEndMark();
@@ -183,9 +159,9 @@ public sealed class TarReader : IDisposable
 
     private void ReadEndMark()
     {
-        _start += TarHeader.Size;
+        _input.Skip(TarHeader.Size);
         _ended = true;
-        if (TryFill(TarHeader.Size) && !new TarHeader(_buffer.AsSpan(_start, TarHeader.Size)).IsAllZero)
+        if (_input.TryFill(TarHeader.Size) && !new TarHeader(_input.Peek(TarHeader.Size)).IsAllZero)
         {
             throw new TarFormatException("archive/tar: invalid tar header: a block of zeros in the middle");
         }
@@ -236,19 +212,25 @@ public sealed class TarReader : IDisposable
         _extent = 0;
         _extentLeft = 0;
         entry.Size = stored;
-        var isOldSparse = header.TypeFlag == 'S';
-        var realSize = isOldSparse ? header.GnuRealSize : 0;
-        List<TarExtent>? oldMap = isOldSparse ? [] : null;
-        var more = isOldSparse && TakeExtents(header.GnuSparse, oldMap!) && header.GnuSparseContinues;
-        _start += TarHeader.Size;
-        if (isOldSparse)
+        if (header.TypeFlag == 'S')
         {
-            ReadOldSparse(oldMap!, more);
-            UseMap(oldMap!, realSize, stored);
+            // The header lies in the input's buffer: what it says is taken before that moves on.
+            var realSize = header.GnuRealSize;
+            var map = SparseMap.ReadOld(header, out var continues);
+            _input.Skip(TarHeader.Size);
+            if (continues)
+            {
+                SparseMap.ReadOldBlocks(_input, map, entry);
+            }
+
+            UseMap(map, realSize);
+            return;
         }
-        else if (pax is { IsSparse: true } && entry.Kind == TarEntryKind.File)
+
+        _input.Skip(TarHeader.Size);
+        if (pax is { IsSparse: true } && entry.Kind == TarEntryKind.File)
         {
-            ReadPaxSparse(pax, stored);
+            ReadPaxSparse(pax);
         }
     }
 
@@ -274,137 +256,23 @@ public sealed class TarReader : IDisposable
         Entry.SetName(joined[..(prefix.Length + 1 + header.Name.Length)]);
     }
 
-    /// <summary>Extents of an old GNU header; false once an empty one said that there are no more.</summary>
-    private static bool TakeExtents(ReadOnlySpan<byte> fields, List<TarExtent> map)
-    {
-        for (; fields.Length >= 24; fields = fields[24..])
-        {
-            if (fields[0] == 0)
-            {
-                return false;
-            }
-
-            map.Add(new TarExtent(TarHeader.Number(fields[..12], "sparse offset"), TarHeader.Number(fields.Slice(12, 12), "sparse length")));
-        }
-
-        return true;
-    }
-
-    private void ReadOldSparse(List<TarExtent> map, bool more)
-    {
-        while (more)
-        {
-            if (map.Count * 24 > LargestMeta)
-            {
-                throw BadMap();
-            }
-
-            if (!TryFill(TarHeader.Size))
-            {
-                throw CutOff();
-            }
-
-            var block = _buffer.AsSpan(_start, TarHeader.Size);
-            more = TakeExtents(block[..504], map) && block[504] != 0;
-            _start += TarHeader.Size;
-        }
-    }
-
-    private void ReadPaxSparse(PaxRecords pax, long stored)
+    private void ReadPaxSparse(PaxRecords pax)
     {
         if (pax.SparseMajor > 1 || (pax.SparseMajor == 1 && pax.SparseMinor > 0))
         {
             throw new TarFormatException($"{Entry.DisplayName}: unknown sparse format {pax.SparseMajor}.{pax.SparseMinor}");
         }
 
-        var map = pax.SparseMajor == 1 ? ReadMapFromData() : pax.SparseMap!;
-        UseMap(map, pax.SparseRealSize ?? throw BadMap(), _dataLeft);
-        _ = stored;
+        var map = pax.SparseMajor == 1 ? SparseMap.ReadLines(_input, ref _dataLeft, Entry) : pax.SparseMap!;
+        UseMap(map, pax.SparseRealSize ?? throw SparseMap.Bad(Entry));
     }
 
-    /// <summary>Format 1.0: decimal numbers, one a line, in whole blocks before the data: how many, then offset and length of each.</summary>
-    private List<TarExtent> ReadMapFromData()
+    private void UseMap(List<TarExtent> map, long realSize)
     {
-        var map = new List<TarExtent>();
-        var read = 0;
-        var text = new ArrayBufferWriter<byte>(TarHeader.Size);
-        long? count = null;
-        long? offset = null;
-        var at = 0;
-        while (count is null || map.Count < count)
-        {
-            var line = text.WrittenSpan[at..];
-            var end = line.IndexOf((byte)'\n');
-            if (end < 0)
-            {
-                if (_dataLeft < TarHeader.Size || (read += TarHeader.Size) > LargestMeta)
-                {
-                    throw BadMap();
-                }
-
-                if (!TryFill(TarHeader.Size))
-                {
-                    throw CutOff();
-                }
-
-                text.Write(_buffer.AsSpan(_start, TarHeader.Size));
-                _start += TarHeader.Size;
-                _dataLeft -= TarHeader.Size;
-                continue;
-            }
-
-            if (!Utf8Parser.TryParse(line[..end], out long number, out var used) || used != end || number < 0)
-            {
-                throw BadMap();
-            }
-
-            at += end + 1;
-            if (count is null)
-            {
-                count = number <= LargestMeta / 4 ? number : throw BadMap();
-            }
-            else if (offset is null)
-            {
-                offset = number;
-            }
-            else
-            {
-                map.Add(new TarExtent(offset.Value, number));
-                offset = null;
-            }
-        }
-
-        return map;
-    }
-
-    /// <summary>Accepts a map only if its extents ascend, lie within the file, and need exactly the data that is stored.</summary>
-    private void UseMap(List<TarExtent> map, long realSize, long stored)
-    {
-        long end = 0;
-        long data = 0;
-        foreach (var (offset, length) in map)
-        {
-            if (offset < end || length < 0 || length > realSize || offset > realSize - length)
-            {
-                throw BadMap();
-            }
-
-            end = offset + length;
-            data += length;
-        }
-
-        if (data != stored || realSize < 0)
-        {
-            throw BadMap();
-        }
-
+        SparseMap.Check(map, realSize, _dataLeft, Entry);
         Entry.Size = realSize;
         Entry.Extents = map;
     }
-
-    private TarFormatException BadMap() => new($"archive/tar: {Entry.DisplayName} has an invalid sparse map");
-
-    private static TarFormatException CutOff() => new("unexpected EOF: the archive ends in the middle");
 
     private static uint Id(long value, string what) =>
         value is >= 0 and <= uint.MaxValue ? (uint)value : throw new TarFormatException($"archive/tar: invalid tar header: {what} {value} is out of range");
@@ -423,23 +291,16 @@ public sealed class TarReader : IDisposable
             throw new TarFormatException($"archive/tar: an extended header of {size} bytes is too long");
         }
 
-        _start += TarHeader.Size;
+        _input.Skip(TarHeader.Size);
         var meta = new byte[size];
-        var done = 0;
-        while (done < size)
+        for (var done = 0; done < size;)
         {
-            if (!TryFill(1))
-            {
-                throw CutOff();
-            }
-
-            var n = Math.Min(meta.Length - done, _end - _start);
-            _buffer.AsSpan(_start, n).CopyTo(meta.AsSpan(done));
-            _start += n;
-            done += n;
+            var piece = _input.TakeSome(size - done);
+            piece.CopyTo(meta.AsSpan(done));
+            done += piece.Length;
         }
 
-        Skip(-size & (TarHeader.Size - 1));
+        _input.Skip(-size & (TarHeader.Size - 1));
         return meta;
     }
 
@@ -450,73 +311,18 @@ public sealed class TarReader : IDisposable
             return default;
         }
 
-        if (!TryFill(1))
-        {
-            throw CutOff();
-        }
-
-        var n = (int)Math.Min(Math.Min(_dataLeft, most), _end - _start);
-        var piece = _buffer.AsSpan(_start, n);
-        _start += n;
-        _dataLeft -= n;
+        var piece = _input.TakeSome(Math.Min(_dataLeft, most));
+        _dataLeft -= piece.Length;
         return piece;
     }
 
     private void SkipData()
     {
-        Skip(_dataLeft);
+        _input.Skip(_dataLeft);
 
         // Docker's client leaves the padding of the last member out when it has put a Dockerfile from standard input into a context.
-        Skip(_padding, mayEnd: true);
+        _input.Skip(_padding, mayEnd: true);
         _dataLeft = 0;
         _padding = 0;
-    }
-
-    private void Skip(long count, bool mayEnd = false)
-    {
-        while (count > 0)
-        {
-            if (!TryFill(1))
-            {
-                if (mayEnd)
-                {
-                    return;
-                }
-
-                throw CutOff();
-            }
-
-            var n = (int)Math.Min(count, _end - _start);
-            _start += n;
-            count -= n;
-        }
-    }
-
-    /// <summary>Makes at least <paramref name="count"/> bytes available at the buffer's start position; false if the stream ends before.</summary>
-    private bool TryFill(int count)
-    {
-        while (_end - _start < count)
-        {
-            if (_start == _end)
-            {
-                _start = _end = 0;
-            }
-            else if (_buffer.Length - _start < count)
-            {
-                _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
-                _end -= _start;
-                _start = 0;
-            }
-
-            var n = _source.Read(_buffer, _end, _buffer.Length - _end);
-            if (n == 0)
-            {
-                return false;
-            }
-
-            _end += n;
-        }
-
-        return true;
     }
 }

@@ -36,8 +36,11 @@ public sealed class TokenGate : IAsyncDisposable
     /// <summary>What a login gives for a password, and what is taken in its place from then on.</summary>
     public string RefreshToken { get; set; } = "refresh-1";
 
-    /// <summary>How many requests a token is good for.</summary>
-    public int UsesPerToken { get; set; } = int.MaxValue;
+    /// <summary>
+    /// How many requests the first token is good for. Only the first: requests that run beside one another would use up any number of the next one before the
+    /// request that was refused comes again.
+    /// </summary>
+    public int UsesOfFirstToken { get; set; } = int.MaxValue;
 
     /// <summary>What was asked of the token server: method, and the parameters of its query or form.</summary>
     public ConcurrentQueue<(string Method, NameValueCollection Parameters, bool WithPassword)> Asked { get; } = [];
@@ -85,8 +88,9 @@ public sealed class TokenGate : IAsyncDisposable
             return;
         }
 
-        var token = $"access-{Interlocked.Increment(ref _issued)}";
-        _tokens[token] = UsesPerToken;
+        var number = Interlocked.Increment(ref _issued);
+        var token = $"access-{number}";
+        _tokens[token] = number == 1 ? UsesOfFirstToken : int.MaxValue;
         var refresh = parameters["offline_token"] == "true" ? $",\"refresh_token\":\"{RefreshToken}\"" : "";
         context.Response.ContentType = "application/json";
         await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes($"{{\"{(isForm ? "access_token" : "token")}\":\"{token}\",\"expires_in\":300{refresh}}}"));

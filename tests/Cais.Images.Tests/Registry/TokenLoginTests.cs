@@ -82,7 +82,7 @@ public sealed class TokenLoginTests : IAsyncLifetime
     [Fact]
     public async Task An_access_token_that_ends_on_the_way_is_replaced()
     {
-        _gate.UsesPerToken = 2;
+        _gate.UsesOfFirstToken = 1;
         await _store.Images.PushAsync(Name, new PushOptions { Credentials = ByToken("refresh-1") }, new Heard(), Token);
         Assert.True(_gate.Asked.Count > 1);
     }
