@@ -385,7 +385,7 @@ public sealed class CaisEngine : IAsyncDisposable
         if (container.Record.HostConfig.NetworkMode == "host" || found.Driver == "host" || Namespaces.ContainerOf(container.Record.HostConfig.NetworkMode) is not null)
         {
             throw EngineException.Forbidden(found.Driver == "host"
-                ? "container cannot be disconnected from host network or connected to host network"
+                ? "cannot connect container to host network - container must be created in host network mode"
                 : "container sharing network namespace with another container or host cannot be connected to any other network");
         }
 
@@ -410,7 +410,7 @@ public sealed class CaisEngine : IAsyncDisposable
         var name = container.Record.Networks.Keys.FirstOrDefault(n => Networks.Find(n)?.Id == found.Id);
         if (name is null)
         {
-            throw EngineException.Forbidden($"container {container.Id} is not connected to network {found.Name}");
+            throw EngineException.Forbidden($"container {container.Id} is not connected to the network {found.Name}");
         }
 
         if (container.Status.HasProcess)

@@ -132,7 +132,7 @@ public sealed class Filters
 
         var yes = values.Contains("1") || values.Contains("true");
         var no = values.Contains("0") || values.Contains("false");
-        return yes != no ? yes : throw EngineException.InvalidParameter($"invalid filter '{key}={values[0]}'");
+        return yes != no ? yes : throw EngineException.InvalidParameter($"invalid filter '{key}=[{string.Join(' ', values)}]'");
     }
 
     /// <summary>The <c>until</c> filter: a time, or how long ago.</summary>
@@ -140,7 +140,7 @@ public sealed class Filters
     {
         [] => null,
         [var one] => Timestamps.Parse(one, time.GetUtcNow())
-            ?? throw EngineException.InvalidParameter(string.Create(CultureInfo.InvariantCulture, $"failed to parse until filter value {one}")),
+            ?? throw EngineException.InvalidParameter(string.Create(CultureInfo.InvariantCulture, $"failed to parse value as time or duration: \"{one}\"")),
         _ => throw EngineException.InvalidParameter("more than one until filter specified"),
     };
 

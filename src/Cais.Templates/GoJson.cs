@@ -94,6 +94,13 @@ internal static class GoJson
             case GoMap map:
                 WriteMembers(output, map.Keys, key => map.TryGet(key, out var member) ? member : null);
                 break;
+            case GoStruct { EscapesHtml: true } row:
+                var start = output.Length;
+                WriteMembers(output, row.FieldNames, name => row.TryGetField(name, out var member) ? member : null);
+                output.Replace("<", "\\u003c", start, output.Length - start)
+                    .Replace(">", "\\u003e", start, output.Length - start)
+                    .Replace("&", "\\u0026", start, output.Length - start);
+                break;
             case GoStruct row:
                 WriteMembers(output, row.FieldNames, name => row.TryGetField(name, out var member) ? member : null);
                 break;

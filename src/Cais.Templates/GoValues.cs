@@ -15,6 +15,9 @@ internal abstract class GoStruct
     /// <summary>Names of the fields that the JSON form has.</summary>
     public abstract IEnumerable<string> FieldNames { get; }
 
+    /// <summary>Whether its JSON form has angle brackets and ampersands escaped, as Go does where a type writes itself.</summary>
+    public virtual bool EscapesHtml => false;
+
     public abstract bool TryGetField(string name, out object? value);
 
     /// <summary>Calls a method that takes arguments (<c>.Label "key"</c>).</summary>
@@ -43,8 +46,11 @@ internal abstract class GoMap
 }
 
 /// <summary>A map of values already at hand.</summary>
-internal sealed class GoDictionary(IReadOnlyDictionary<string, object?> values) : GoMap
+internal sealed class GoDictionary(IReadOnlyDictionary<string, object?> values, bool complete = false) : GoMap
 {
+    /// <summary>Whether these are the fields of a record: then another name is a mistake.</summary>
+    public override bool MissingKeyIsError => complete;
+
     public override int Count => values.Count;
 
     public override IEnumerable<string> Keys => values.Keys.Order(StringComparer.Ordinal);

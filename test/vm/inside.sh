@@ -17,7 +17,7 @@ part() {
 for name in $(cat parts); do
   case $name in
   systemd | criu) part "$name" "test/vm/$name.sh" ;;
-  smoke | containerd | podman | dockerd | engine) part "$name" "test/conformance/$name.sh" ;;
+  smoke | containerd | podman | dockerd | engine | quotas) part "$name" "test/conformance/$name.sh" ;;
   *) # SUITE, or SUITE:CLASS,CLASS
     suite=Cais.${name%%:*}.Tests
     filter=(-trait Tier=integration)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Boots Debian's cloud kernel with systemd on cgroup v2 in qemu, with the built programs inside, and runs there what a machine with
 # cgroup v1 cannot test: the conformance scripts, the runtime's and the engine's integration tests, checkpoint and restore, cgroups by systemd.
-# Usage (root): test/vm/run.sh [PART...]      parts: smoke systemd criu containerd podman dockerd engine, and suites: their integration tests (Runtime),
+# Usage (root): test/vm/run.sh [PART...]      parts: smoke systemd criu quotas containerd podman dockerd engine, and suites: their integration tests (Runtime),
 # or classes of one (EndToEnd:HostConfigTests,RunTests). Default: the list below.
 # CAIS_VM_CACHE: the kernel, the Debian root and the disk (default /var/cache/cais-vm). CAIS_VM_SECONDS: time limit (default 7200).
 # CAIS_VM_CPUS: processors of the machine (default 2).
@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
 cache=${CAIS_VM_CACHE:-/var/cache/cais-vm}
 bin=${CAIS_BIN:-$project/artifacts/bin}
-parts=${*:-smoke systemd criu containerd podman dockerd engine Runtime Shim Engine Daemon EndToEnd:HostConfigTests,LifecycleTests}
+parts=${*:-smoke systemd criu quotas containerd podman dockerd engine Runtime Shim Engine Daemon EndToEnd:HostConfigTests,LifecycleTests}
 mkdir -p "$cache"
 
 # The kernel, taken apart, not installed.

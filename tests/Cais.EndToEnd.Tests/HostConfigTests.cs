@@ -14,6 +14,8 @@ public sealed class HostConfigTests(EngineFixture fixture) : IClassFixture<Engin
         { "--sysctl net.ipv4.ip_forward=1 busybox cat /proc/sys/net/ipv4/ip_forward", "1" },
         { "--shm-size 5m busybox sh -c 'df -k /dev/shm | tail -1 | tr -s \" \" | cut -d\" \" -f2'", "5120" },
         { "--hostname quay --domainname example.net busybox sh -c 'hostname; cat /proc/sys/kernel/domainname; echo $HOSTNAME'", "quay\nexample.net\nquay" },
+        { "--hostname quay.example.net busybox sh -c 'grep -c \"[[:space:]]quay.example.net quay$\" /etc/hosts'", "1" },
+        { "--read-only busybox sh -c 'for f in hosts hostname resolv.conf; do touch /etc/$f 2>/dev/null || echo $f; done'", "hosts\nhostname\nresolv.conf" },
         { "--add-host there:192.0.2.7 busybox sh -c 'grep there /etc/hosts | tr \"\\t\" \" \"'", "192.0.2.7 there" },
         { "--dns 192.0.2.53 --dns-search example.org --dns-option ndots:3 busybox sh -c 'grep -E \"^(search|options)\" /etc/resolv.conf'", "search example.org\noptions ndots:3" },
         { "--cap-drop all --cap-add chown busybox sh -c 'grep CapEff /proc/self/status | cut -f2'", "0000000000000001" },

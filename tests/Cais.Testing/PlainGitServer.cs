@@ -36,32 +36,46 @@ public sealed class PlainGitServer : IAsyncDisposable
 
     private async Task ServeAsync()
     {
-        try
+        while (true)
         {
-            while (true)
+            HttpListenerContext request;
+            try
             {
-                var request = await _listener.GetContextAsync().ConfigureAwait(false);
-                using var response = request.Response;
-                var path = Path.GetFullPath(_folder + request.Request.Url!.AbsolutePath);
-                if (_authorization is not null && request.Request.Headers["Authorization"] != _authorization)
-                {
-                    response.StatusCode = 401;
-                    response.Headers["WWW-Authenticate"] = "Basic realm=\"test\"";
-                }
-                else if (path.StartsWith(_folder, StringComparison.Ordinal) && File.Exists(path))
-                {
-                    response.ContentType = "application/octet-stream";
-                    await response.OutputStream.WriteAsync(await File.ReadAllBytesAsync(path).ConfigureAwait(false)).ConfigureAwait(false);
-                }
-                else
-                {
-                    response.StatusCode = 404;
-                }
+                request = await _listener.GetContextAsync().ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
+            {
+                return;
+            }
+
+            try
+            {
+                await AnswerAsync(request).ConfigureAwait(false);
+            }
+            catch (HttpListenerException)
+            {
+                // The client has gone.
             }
         }
-        catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
+    }
+
+    private async Task AnswerAsync(HttpListenerContext request)
+    {
+        using var response = request.Response;
+        var path = Path.GetFullPath(_folder + request.Request.Url!.AbsolutePath);
+        if (_authorization is not null && request.Request.Headers["Authorization"] != _authorization)
         {
-            // Closed.
+            response.StatusCode = 401;
+            response.Headers["WWW-Authenticate"] = "Basic realm=\"test\"";
+        }
+        else if (path.StartsWith(_folder, StringComparison.Ordinal) && File.Exists(path))
+        {
+            response.ContentType = "application/octet-stream";
+            await response.OutputStream.WriteAsync(await File.ReadAllBytesAsync(path).ConfigureAwait(false)).ConfigureAwait(false);
+        }
+        else
+        {
+            response.StatusCode = 404;
         }
     }
 

@@ -1,23 +1,2 @@
-namespace Cais.BuildKit.Grpc;
-
-/// <summary>The codes of <c>grpc-status</c>; see gRPC's doc/statuscodes.md.</summary>
-internal enum GrpcStatusCode
-{
-    Ok = 0,
-    Canceled = 1,
-    Unknown = 2,
-    InvalidArgument = 3,
-    DeadlineExceeded = 4,
-    NotFound = 5,
-    AlreadyExists = 6,
-    PermissionDenied = 7,
-    ResourceExhausted = 8,
-    FailedPrecondition = 9,
-    Aborted = 10,
-    OutOfRange = 11,
-    Unimplemented = 12,
-    Internal = 13,
-    Unavailable = 14,
-    DataLoss = 15,
-    Unauthenticated = 16,
-}
+// The codes of grpc-status; see gRPC's doc/statuscodes.md. ttrpc has the same.
+global using GrpcStatusCode = Cais.Ttrpc.TtrpcStatusCode;

@@ -94,7 +94,14 @@ internal static class RootCommand
         Run = RunAsync,
     };
 
-    public static GlobalOptions Options(ParsedFlags flags) => new()
+    /// <exception cref="CommandException">A level of logging that there is not.</exception>
+    public static GlobalOptions Options(ParsedFlags flags) => IsLevel(flags.Get(LogLevel))
+        ? Read(flags)
+        : throw new CommandException($"Unable to parse logging level: {flags.Get(LogLevel)}");
+
+    private static bool IsLevel(string text) => text.ToLowerInvariant() is "trace" or "debug" or "info" or "warn" or "warning" or "error" or "fatal" or "panic";
+
+    private static GlobalOptions Read(ParsedFlags flags) => new()
     {
         ConfigDirectory = flags.Changed(Config) ? flags.Get(Config) : null,
         Context = flags.Changed(Context) ? flags.Get(Context) : null,

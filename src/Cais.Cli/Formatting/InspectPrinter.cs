@@ -38,6 +38,10 @@ internal static class InspectPrinter
             {
                 failures.Add("Error response from daemon: " + e.Message);
             }
+            catch (CommandException e)
+            {
+                failures.Add(e.Message);
+            }
         }
 
         var output = new StringBuilder();

@@ -40,6 +40,8 @@ internal sealed class RowSchema<T>(string typeName, IReadOnlyList<RowField<T>> f
     {
         public override string TypeName => schema.TypeName;
 
+        public override bool EscapesHtml => true;
+
         public override IEnumerable<string> FieldNames => schema.Fields.Select(static f => f.Name).Order(StringComparer.Ordinal);
 
         public override bool TryGetField(string name, out object? value)

@@ -38,7 +38,7 @@ internal static class Changes
                 "VOLUME" => config with { Volumes = Add(config.Volumes, rest.StartsWith('[') ? Command(rest) : rest.Split(' ', StringSplitOptions.RemoveEmptyEntries)) },
                 "WORKDIR" => config with { WorkingDir = Path.Combine(config.WorkingDir is { Length: > 0 } before ? before : "/", rest.Trim('"')) },
                 "STOPSIGNAL" => config with { StopSignal = rest },
-                _ => throw EngineException.InvalidParameter($"{word.ToLowerInvariant()} is not a valid change command"),
+                _ => throw EngineException.InvalidParameter($"{word.ToUpperInvariant()} is not a valid change command"),
             };
         }
 

@@ -33,38 +33,3 @@ internal static class Entitlements
 
     private static DockerfileException InFile(this DockerfileException e, DockerfileSource? file) => file is null ? e : e.In(file);
 }
-
-/// <summary>Which machines' programs this one runs: its own, and those that the kernel has an interpreter for (binfmt_misc).</summary>
-internal static class Emulation
-{
-    private const string Registry = "/proc/sys/fs/binfmt_misc";
-
-    public static bool CanRun(Platform platform) => platform.Os == "linux" && (Runs(platform.Architecture) || HasInterpreter(platform.Architecture));
-
-    private static bool Runs(string architecture) => (Platform.Current.Architecture, architecture) switch
-    {
-        ("amd64", "386") => true,
-        var (own, other) => own == other,
-    };
-
-    /// <summary>Flag F: the interpreter was opened when it was registered, so that it is found inside containers too.</summary>
-    private static bool HasInterpreter(string architecture)
-    {
-        var name = architecture switch
-        {
-            "amd64" => "x86_64",
-            "386" => "i386",
-            "arm64" => "aarch64",
-            var same => same,
-        };
-        try
-        {
-            return File.ReadLines(Path.Combine(Registry, "qemu-" + name)).ToList() is var lines
-                && lines.Contains("enabled") && lines.Exists(l => l.StartsWith("flags:", StringComparison.Ordinal) && l.Contains('F', StringComparison.Ordinal));
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
-}

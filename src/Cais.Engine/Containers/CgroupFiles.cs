@@ -72,7 +72,7 @@ internal static class CgroupFiles
     private static string PathOf(EngineServices services, ContainerRecord container)
     {
         var parent = string.IsNullOrEmpty(container.HostConfig.CgroupParent) ? services.Options.CgroupParent : container.HostConfig.CgroupParent;
-        return $"{parent.Trim('/')}/{container.Id}";
+        return $"{Specs.SpecGenerator.CleanParent(parent).TrimStart('/')}/{container.Id}";
     }
 
     /// <summary>Whether the kernel has killed a process of the container for want of memory.</summary>

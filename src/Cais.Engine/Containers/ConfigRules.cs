@@ -156,6 +156,6 @@ internal static partial class ConfigRules
     [GeneratedRegex("^[a-zA-Z0-9][a-zA-Z0-9_.-]+$", RegexOptions.CultureInvariant)]
     private static partial Regex ValidName();
 
-    [GeneratedRegex("^[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_])?$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex("^[a-zA-Z0-9_.-]+$", RegexOptions.CultureInvariant)]
     private static partial Regex ValidHostname();
 }

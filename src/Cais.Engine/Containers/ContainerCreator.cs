@@ -43,7 +43,7 @@ internal sealed class ContainerCreator(EngineServices services, ContainerLinks l
         var id = RandomId.New();
         var host = HostConfigRules.Complete(request.HostConfig, services.Options, services.Host);
         (host, var discarded) = HostConfigRules.Discard(host, services.Host);
-        host = host with { NetworkMode = Canonical(host.NetworkMode), IpcMode = Canonical(host.IpcMode), PidMode = Canonical(host.PidMode) };
+        host = host with { NetworkMode = CanonicalNetwork(host.NetworkMode), IpcMode = Canonical(host.IpcMode), PidMode = Canonical(host.PidMode) };
         var config = ConfigRules.Merge(request.Config, image.Config.Config, id);
         if (config.Entrypoint is null && config.Cmd is null)
         {
@@ -76,7 +76,7 @@ internal sealed class ContainerCreator(EngineServices services, ContainerLinks l
         var held = 0;
         try
         {
-            var mounts = MountParser.Parse(config, host, services.Containers.Get);
+            var mounts = MountParser.Parse(config, host, Other);
             mounts = await HoldImages(id, mounts, cancellation).ConfigureAwait(false);
             held = mounts.Count;
             Directory.CreateDirectory(directory);
@@ -138,7 +138,22 @@ internal sealed class ContainerCreator(EngineServices services, ContainerLinks l
 
     /// <summary>A mode that names another container keeps that container's id, whatever it is renamed to.</summary>
     private string? Canonical(string? mode) =>
-        Specs.Namespaces.ContainerOf(mode) is { } other ? "container:" + services.Containers.Get(other).Id : mode;
+        Specs.Namespaces.ContainerOf(mode) is { } other ? "container:" + Other(other).Id : mode;
+
+    private string? CanonicalNetwork(string? mode)
+    {
+        try
+        {
+            return Canonical(mode);
+        }
+        catch (EngineException e)
+        {
+            throw new EngineException(e.Kind, "joining network namespace of container: " + e.Message, e);
+        }
+    }
+
+    /// <summary>"Not found" is how the answer of a create tells clients to pull the image: another container that is missing is a wrong parameter.</summary>
+    private Container Other(string name) => services.Containers.Find(name) ?? throw EngineException.InvalidParameter($"No such container: {name}");
 
     private string ReserveName(string? name, string id)
     {

@@ -31,7 +31,7 @@ internal sealed class ContainerDescriber(EngineServices services, ContainerNetwo
             ImageManifestDescriptor = record.ImageManifest,
             MountLabel = "",
             ProcessLabel = "",
-            AppArmorProfile = "",
+            AppArmorProfile = Specs.SecurityOptions.Parse(record.HostConfig.SecurityOpt).AppArmor ?? "",
             ExecIDs = execs.RunningIn(container),
             HostConfig = record.Links.Count > 0 ? record.HostConfig with { Links = links.Describe(record) } : record.HostConfig,
             Storage = new StorageInfo { RootFS = new RootFSStorage { Snapshot = new RootFSStorageSnapshot { Name = "overlayfs" } } },
@@ -76,13 +76,13 @@ internal sealed class ContainerDescriber(EngineServices services, ContainerNetwo
         .Select(m => new MountPoint
         {
             Type = m.Type,
-            Name = m.Name,
+            Name = m.Type == "image" ? record.HostConfig.Mounts?.FirstOrDefault(s => s.Type == "image" && s.Target is { } t && MountParser.Clean(t) == m.Destination)?.Source : m.Name,
             Source = m.Source,
             Destination = m.Destination,
             Driver = m.Driver,
-            Mode = m.FromMounts && m.Type == "volume" ? "z" : m.Mode,
+            Mode = m.Type == "volume" && (m.FromMounts || (!m.Anonymous && m.Mode.Length == 0)) ? "z" : m.Mode,
             RW = !m.ReadOnly,
-            Propagation = m.Type == "bind" ? m.Propagation.Length > 0 ? m.Propagation : "rprivate" : "",
+            Propagation = m.Type is "bind" or "image" ? m.Propagation.Length > 0 ? m.Propagation : "rprivate" : "",
         });
 
     private static ContainerState State(ContainerStatus status) => new()

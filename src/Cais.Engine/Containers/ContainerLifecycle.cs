@@ -98,7 +98,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
     /// <exception cref="EngineException">Conflict: it does not run. InvalidParameter: no such signal.</exception>
     public async Task Kill(Container container, string? signal)
     {
-        var number = SignalOf(signal, Signals.Kill);
+        var number = SignalOf(signal, Signals.Kill, $"cannot kill container: {container.Name}: ");
         RunningTask task;
         using (await container.Gate.Enter().ConfigureAwait(false))
         {
@@ -147,7 +147,7 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
             case Phase.Restarting:
                 throw EngineException.Conflict($"Container {container.Id} is restarting, wait until the container is running");
             case not Phase.Running:
-                throw EngineException.Conflict($"Container {container.Id} is not running");
+                throw EngineException.Conflict($"container {container.Id} is not running");
         }
 
         await container.Task!.Shim.Tasks.PauseAsync(new PauseRequest { Id = container.Id }).ConfigureAwait(false);
@@ -185,8 +185,8 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
                 {
                     var what = container.Status.Phase == Phase.Paused ? "paused" : "running";
                     throw EngineException.Conflict(what == "paused"
-                        ? $"cannot remove container \"/{container.Name}\": container is paused and must be unpaused first"
-                        : $"cannot remove container \"/{container.Name}\": container is running: stop the container before removing or force remove");
+                        ? $"cannot remove container \"{container.Name}\": container is paused and must be unpaused first"
+                        : $"cannot remove container \"{container.Name}\": container is running: stop the container before removing or force remove");
                 }
 
                 CancelRestart(container);
@@ -537,8 +537,8 @@ internal sealed class ContainerLifecycle(EngineServices services, ContainerStart
         }
     }
 
-    /// <exception cref="EngineException">InvalidParameter: <c>Invalid signal: x</c>.</exception>
-    internal static int SignalOf(string? text, int otherwise) => string.IsNullOrEmpty(text) ? otherwise
-        : Signals.TryParse(text, out var signal) ? signal
-        : throw EngineException.InvalidParameter($"Invalid signal: {text}");
+    /// <exception cref="EngineException">InvalidParameter: <c>invalid signal: x</c>, after what <paramref name="doing"/> says.</exception>
+    internal static int SignalOf(string? text, int otherwise, string doing = "") => string.IsNullOrEmpty(text) ? otherwise
+        : Signals.TryParse(text, out var signal) && signal > 0 ? signal
+        : throw EngineException.InvalidParameter($"{doing}invalid signal: {text}");
 }

@@ -19,7 +19,7 @@ internal sealed class ContainerLister(EngineServices services, ContainerNetwork 
         {
             if (!States.Contains(status))
             {
-                throw EngineException.InvalidParameter($"invalid filter 'status={status}'");
+                throw EngineException.InvalidParameter($"invalid filter 'status={status}': invalid value for state ({status}): must be one of created, running, paused, restarting, removing, exited, dead");
             }
 
             all = true;
@@ -30,7 +30,7 @@ internal sealed class ContainerLister(EngineServices services, ContainerNetwork 
         {
             exitCodes.Add(int.TryParse(code, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
                 ? number
-                : throw EngineException.InvalidParameter($"invalid filter 'exited={code}'"));
+                : throw EngineException.InvalidParameter($"invalid filter 'exited={code}': strconv.Atoi: parsing \"{code}\": invalid syntax"));
             all = true;
         }
 
@@ -38,7 +38,7 @@ internal sealed class ContainerLister(EngineServices services, ContainerNetwork 
         {
             if (health is not ("starting" or "healthy" or "unhealthy" or "none"))
             {
-                throw EngineException.InvalidParameter($"invalid filter 'health={health}'");
+                throw EngineException.InvalidParameter($"invalid filter 'health={health}': invalid value for health ({health}): must be one of none, starting, healthy, unhealthy");
             }
         }
 

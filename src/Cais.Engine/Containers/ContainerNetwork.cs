@@ -33,7 +33,7 @@ internal sealed class ContainerNetwork(EngineServices services)
     /// <summary>The namespace its processes join; null for the host's.</summary>
     public string? NamespacePath(ContainerRecord container, Sandbox? sandbox) =>
         Namespaces.ContainerOf(container.HostConfig.NetworkMode) is { } other
-            ? string.Create(CultureInfo.InvariantCulture, $"/proc/{Namespaces.PidOf(other, services.Containers.Get)}/ns/net")
+            ? string.Create(CultureInfo.InvariantCulture, $"/proc/{Namespaces.PidOf(other, "network", services.Containers.Get)}/ns/net")
             : sandbox?.NamespacePath;
 
     /// <summary>Writes hostname, hosts and resolv.conf into the container's directory, for its root to own.</summary>
@@ -196,7 +196,7 @@ internal sealed class ContainerNetwork(EngineServices services)
         GlobalIPv6PrefixLen = endpoint?.IPv6PrefixLength ?? 0,
         MacAddress = endpoint?.MacAddress is { } mac ? string.Join(':', mac.GetAddressBytes().Select(b => b.ToString("x2", CultureInfo.InvariantCulture))) : wanted.MacAddress ?? "",
         GwPriority = wanted.GwPriority ?? 0,
-        DNSNames = endpoint?.DnsNames is { Count: > 0 } names ? names : wanted.DNSNames,
+        DNSNames = endpoint is { NetworkName: not "bridge", DnsNames: { Count: > 0 } names } ? names : wanted.DNSNames,
     };
 
     private static IPAddress? Address(string? text) => string.IsNullOrEmpty(text) ? null : IPAddress.Parse(text);

@@ -58,7 +58,7 @@ internal sealed class ContainerUpdater(EngineServices services)
 
         if (before.AutoRemove == true && after.RestartPolicy?.Name is not (null or "" or "no"))
         {
-            throw EngineException.Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container");
+            throw EngineException.Conflict($"Cannot update container {container.Id}: Restart policy cannot be updated because AutoRemove is enabled for the container");
         }
 
         HostConfigRules.Resources(after, services.Host);
@@ -97,7 +97,6 @@ internal sealed class ContainerUpdater(EngineServices services)
             throw EngineException.InvalidParameter("Neither old nor new names may be empty");
         }
 
-        ConfigRules.CheckName(name);
         using var held = await container.Gate.Enter().ConfigureAwait(false);
         var old = container.Name;
         if (old == name)
@@ -105,7 +104,16 @@ internal sealed class ContainerUpdater(EngineServices services)
             throw EngineException.InvalidParameter("Renaming a container with the same name as its current name");
         }
 
-        services.Containers.Reserve(name, container.Id);
+        try
+        {
+            ConfigRules.CheckName(name);
+            services.Containers.Reserve(name, container.Id);
+        }
+        catch (EngineException e)
+        {
+            throw new EngineException(e.Kind, "Error when allocating new name: " + e.Message, e);
+        }
+
         try
         {
             services.Containers.Update(container, container.Record with { Name = name });

@@ -25,7 +25,7 @@ internal static class HostConfigRules
 
         if (host.Isolation is not (null or "" or "default"))
         {
-            throw EngineException.InvalidParameter($"invalid isolation '{host.Isolation}' on linux");
+            throw EngineException.InvalidParameter($"invalid isolation ({host.Isolation}): linux only supports 'default'");
         }
 
         foreach (var annotation in host.Annotations?.Keys ?? [])
@@ -58,8 +58,8 @@ internal static class HostConfigRules
             }
         }
 
-        CapabilitySet.Check(host.CapAdd);
-        CapabilitySet.Check(host.CapDrop);
+        CapabilitySet.Check(host.CapAdd, "CapAdd");
+        CapabilitySet.Check(host.CapDrop, "CapDrop");
         SecurityOptions.Parse(host.SecurityOpt);
         SpecGenerator.CheckSysctls(host);
         foreach (var rule in host.DeviceCgroupRules ?? [])
@@ -104,8 +104,8 @@ internal static class HostConfigRules
         AutoRemove = host.AutoRemove ?? false,
         VolumeDriver = host.VolumeDriver ?? "",
         ConsoleSize = host.ConsoleSize ?? [0, 0],
-        CapAdd = host.CapAdd is { Count: > 0 } ? CapabilitySet.Check(host.CapAdd) : null,
-        CapDrop = host.CapDrop is { Count: > 0 } ? CapabilitySet.Check(host.CapDrop) : null,
+        CapAdd = host.CapAdd is { Count: > 0 } ? CapabilitySet.Check(host.CapAdd, "CapAdd") : null,
+        CapDrop = host.CapDrop is { Count: > 0 } ? CapabilitySet.Check(host.CapDrop, "CapDrop") : null,
         CgroupnsMode = string.IsNullOrEmpty(host.CgroupnsMode)
             ? host.Privileged == true && facts.CgroupVersion == 1 ? "host" : options.DefaultCgroupNamespaceMode ?? (facts.CgroupVersion == 2 ? "private" : "host")
             : host.CgroupnsMode,
@@ -119,7 +119,7 @@ internal static class HostConfigRules
         Privileged = host.Privileged ?? false,
         PublishAllPorts = host.PublishAllPorts ?? false,
         ReadonlyRootfs = host.ReadonlyRootfs ?? false,
-        SecurityOpt = host.Privileged == true && host.SecurityOpt is null ? ["label=disable"] : host.SecurityOpt,
+        SecurityOpt = Security(host),
         UTSMode = host.UTSMode ?? "",
         UsernsMode = host.UsernsMode ?? "",
         ShmSize = host.ShmSize is > 0 ? host.ShmSize : options.DefaultShmSize,
@@ -139,7 +139,7 @@ internal static class HostConfigRules
         MemoryReservation = host.MemoryReservation ?? 0,
         MemorySwap = host.MemorySwap is { } swap and not 0 ? swap : host.Memory is > 0 ? host.Memory * 2 : 0,
         MemorySwappiness = host.MemorySwappiness == -1 ? null : host.MemorySwappiness,
-        PidsLimit = host.PidsLimit is 0 ? null : host.PidsLimit,
+        PidsLimit = host.PidsLimit is > 0 ? host.PidsLimit : null,
         CpuCount = host.CpuCount ?? 0,
         CpuPercent = host.CpuPercent ?? 0,
         IOMaximumIOps = host.IOMaximumIOps ?? 0,
@@ -147,6 +147,15 @@ internal static class HostConfigRules
         MaskedPaths = host.Privileged == true ? null : host.MaskedPaths ?? SpecGenerator.DefaultMaskedPaths,
         ReadonlyPaths = host.Privileged == true ? null : host.ReadonlyPaths ?? SpecGenerator.DefaultReadonlyPaths,
     };
+
+    /// <summary>Labels would be in the way of who sees the host's processes or memory, and docker shows that they are off.</summary>
+    private static IReadOnlyList<string>? Security(HostConfig host)
+    {
+        var unlabelled = host.Privileged == true || host.IpcMode == "host" || host.PidMode == "host";
+        return unlabelled && !(host.SecurityOpt ?? []).Any(o => o.StartsWith("label", StringComparison.Ordinal))
+            ? [.. host.SecurityOpt ?? [], "label=disable"]
+            : host.SecurityOpt;
+    }
 
     public static void Restart(HostConfig host)
     {
@@ -257,9 +266,18 @@ internal static class HostConfigRules
                 host = host with { MemorySwappiness = null };
             }
         }
-        else if (host.OomKillDisable == true && host.Memory is null or 0)
+        else
         {
-            warnings.Add("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.");
+            if (host.OomKillDisable == true && host.Memory is null or 0)
+            {
+                warnings.Add("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.");
+            }
+
+            if (host.BlkioWeightDevice is { Count: > 0 } && !facts.HasBlkioWeightDevice)
+            {
+                warnings.Add("Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.");
+                host = host with { BlkioWeightDevice = [] };
+            }
         }
 
         return (host, warnings);
@@ -290,7 +308,7 @@ internal static class HostConfigRules
             var ends = part.Split('-');
             if (ends.Length > 2 || !ends.All(e => int.TryParse(e, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
             {
-                throw EngineException.InvalidParameter($"Invalid value {text} for {what}");
+                throw EngineException.InvalidParameter($"Invalid value {text} for {what}: invalid format: {text}");
             }
         }
     }
@@ -376,18 +394,32 @@ internal static class HostConfigRules
     /// <summary>Checks the addresses a container asks for in its networks.</summary>
     public static void Endpoint(string network, EndpointSettings settings)
     {
-        foreach (var address in new[] { settings.IPAMConfig?.IPv4Address, settings.IPAMConfig?.IPv6Address }.Concat(settings.IPAMConfig?.LinkLocalIPs ?? []))
+        var wrong = new List<string>();
+        var predefined = network is "bridge" or "host" or "none" or "default";
+        var asked = new[] { ("IPv4", settings.IPAMConfig?.IPv4Address), ("IPv6", settings.IPAMConfig?.IPv6Address) };
+        if (predefined && asked.Any(a => !string.IsNullOrEmpty(a.Item2)))
+        {
+            wrong.Add("user specified IP address is supported on user defined networks only");
+            wrong.Add("user specified IP address is supported only when connecting to networks with user configured subnets");
+        }
+
+        foreach (var (what, address) in asked.Concat((settings.IPAMConfig?.LinkLocalIPs ?? []).Select(a => ("link-local IP", (string?)a))))
         {
             if (!string.IsNullOrEmpty(address) && !IPAddress.TryParse(address, out _))
             {
-                throw EngineException.InvalidParameter($"invalid endpoint settings: invalid IP address: {address}");
+                wrong.Add(what == "link-local IP" ? $"invalid link-local IP address: {address}" : $"invalid {what} address: {address}");
             }
         }
 
-        if (network is "bridge" or "host" or "none" or "default" && settings.Aliases is { Count: > 0 })
+        if (predefined && settings.Aliases is { Count: > 0 })
+        {
+            wrong.Add("network-scoped alias is supported only for containers in user defined networks");
+        }
+
+        if (wrong.Count > 0)
         {
             throw EngineException.InvalidParameter(
-                $"invalid config for network {network}: invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks");
+                $"invalid config for network {(network == "default" ? "bridge" : network)}: invalid endpoint settings:\n{(wrong.Count == 1 ? wrong[0] : string.Join('\n', wrong.Select(w => "* " + w)))}");
         }
 
         if (settings.MacAddress is { Length: > 0 } mac && !PhysicalAddress.TryParse(mac.Replace(':', '-').ToUpperInvariant(), out _))

@@ -76,7 +76,7 @@ internal sealed class HostMounts(EngineServices services)
             "shareable" => Path.Combine(Top, other.Id, SharedMemory),
             "host" => "/dev/shm",
             var mode when Specs.Namespaces.ContainerOf(mode) is not null => SharedMemoryOf(other.Record),
-            _ => throw EngineException.InvalidParameter($"can't join IPC of container {other.Id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"),
+            _ => throw EngineException.InvalidParameter($"failed to join IPC namespace: container {other.Id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"),
         };
     }
 

@@ -107,7 +107,7 @@ internal static partial class MountParser
             Name = isBind || source.Length == 0 ? null : source,
             Anonymous = source.Length == 0,
             Driver = isBind ? null : volumeDriver,
-            Destination = Target(target, $"invalid volume specification: '{text}'"),
+            Destination = Target(target, $"invalid volume specification: '{text}': invalid mount config for type \"{(isBind ? "bind" : "volume")}\""),
             Mode = mode,
             CreateSource = isBind,
             CopyUp = !isBind,
@@ -349,7 +349,7 @@ internal static partial class MountParser
         var mode = parts.Length > 1 ? parts[1] : "rw";
         if (mode is not ("ro" or "rw" or "z" or "Z"))
         {
-            throw EngineException.InvalidParameter($"invalid mode for volumes-from: {mode}");
+            throw EngineException.InvalidParameter($"invalid mode: {mode}");
         }
 
         return find(parts[0]).Record.Mounts

@@ -18,7 +18,8 @@ internal static class StartErrors
             case EngineException known:
                 return (Other, known);
             case NetworkException network:
-                return (Other, Of(network));
+                var failed = Of(network);
+                return (Other, new EngineException(failed.Kind, "failed to set up container networking: " + failed.Message, network));
             case ImageException image:
                 return (Other, new EngineException(ErrorKind.System, image.Message, image));
         }

@@ -28,14 +28,14 @@ internal static class UserSpaces
         }
 
         string? path = null, identity = null;
-        foreach (var mode in (ReadOnlySpan<string?>)[host.NetworkMode, host.IpcMode, host.PidMode])
+        foreach (var (type, mode) in (ReadOnlySpan<(string, string?)>)[("network", host.NetworkMode), ("ipc", host.IpcMode), ("pid", host.PidMode)])
         {
             if (Namespaces.ContainerOf(mode) is not { } name)
             {
                 continue;
             }
 
-            var pid = Namespaces.PidOf(name, services.Containers.Get);
+            var pid = Namespaces.PidOf(name, type, services.Containers.Get);
             if (IdMap.OfProcess(pid) is not { } map)
             {
                 throw EngineException.Conflict($"cannot share a namespace of container {name}, which is in the host's user namespace: {Hint}");

@@ -49,6 +49,12 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
         }
 
         CheckRunning(container);
+        if (request.User is { Length: > 0 } user)
+        {
+            // While there is an answer that can say it: once the streams are open only the exit code would be left.
+            starter.UserOf(container, user);
+        }
+
         var exec = new Exec(RandomId.New(), container, request);
         lock (_gate)
         {
@@ -298,7 +304,7 @@ internal sealed class ExecService(EngineServices services, ContainerStarter star
         switch (container.Status.Phase)
         {
             case Phase.Paused:
-                throw EngineException.Conflict($"container {container.Id} is paused, unpause the container before exec");
+                throw EngineException.Conflict($"Container {container.Name} is paused, unpause the container before exec");
             case Phase.Restarting:
                 throw EngineException.Conflict($"Container {container.Id} is restarting, wait until the container is running");
             case not Phase.Running:

@@ -64,7 +64,7 @@ internal sealed class DetachKeys(IReadOnlyList<byte> keys)
                 "ctrl-_" => 31,
                 ['c', 't', 'r', 'l', '-', >= 'a' and <= 'z' and var letter] => (byte)(letter - 'a' + 1),
                 "DEL" => 127,
-                _ => throw EngineException.InvalidParameter($"Invalid detach keys ({text}) provided"),
+                _ => throw EngineException.InvalidParameter($"Invalid escape keys ({text}) provided"),
             });
         }
 

@@ -28,8 +28,8 @@ internal static class CapabilitySet
         return upper is "ALL" || upper.StartsWith("CAP_", StringComparison.Ordinal) ? upper : "CAP_" + upper;
     }
 
-    /// <summary>Throws docker's sentence for a name that is no capability.</summary>
-    public static IReadOnlyList<string> Check(IReadOnlyList<string>? names)
+    /// <summary>Throws docker's sentence for a name that is no capability; <paramref name="member"/> is where it was said.</summary>
+    public static IReadOnlyList<string> Check(IReadOnlyList<string>? names, string member)
     {
         var result = new List<string>();
         foreach (var name in names ?? [])
@@ -37,7 +37,7 @@ internal static class CapabilitySet
             var normal = Normalize(name);
             if (normal != "ALL" && !All.Contains(normal))
             {
-                throw EngineException.InvalidParameter($"unknown capability: \"{name}\"");
+                throw EngineException.InvalidParameter($"invalid {member}: unknown capability: \"{normal}\"");
             }
 
             if (!result.Contains(normal))
@@ -62,8 +62,8 @@ internal static class CapabilitySet
             return available;
         }
 
-        var added = Check(add);
-        var dropped = Check(drop);
+        var added = Check(add, "CapAdd");
+        var dropped = Check(drop, "CapDrop");
         IEnumerable<string> set = (added.Contains("ALL"), dropped.Contains("ALL")) switch
         {
             (true, true) => [],

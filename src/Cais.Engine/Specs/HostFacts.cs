@@ -42,6 +42,9 @@ public sealed record HostFacts
     /// <summary>Whether the cpu controller shares out real-time (CONFIG_RT_GROUP_SCHED, cgroup v1 only).</summary>
     public bool HasRealtimeCpu { get; init; }
 
+    /// <summary>Whether block devices can be weighed one by one (cgroup v1 only; newer kernels have BFQ's file for all of them).</summary>
+    public bool HasBlkioWeightDevice { get; init; }
+
     public bool HasSeccomp { get; init; }
 
     public bool HasAppArmor { get; init; }
@@ -84,6 +87,7 @@ public sealed record HostFacts
             OperatingSystemVersion = release.GetValueOrDefault("VERSION_ID") ?? "",
             OnlineCpus = ParseList(Text("/sys/devices/system/cpu/online")),
             OnlineMemories = ParseList(Text("/sys/devices/system/node/online")),
+            HasBlkioWeightDevice = File.Exists("/sys/fs/cgroup/blkio/blkio.weight_device"),
             HasRealtimeCpu = File.Exists("/sys/fs/cgroup/cpu/cpu.rt_runtime_us"),
             HasSeccomp = File.Exists("/proc/sys/kernel/seccomp/actions_avail"),
             HasAppArmor = Text("/sys/module/apparmor/parameters/enabled") == "Y",

@@ -44,12 +44,14 @@ internal static class Namespaces
 
     /// <summary>The process whose namespaces are shared.</summary>
     /// <exception cref="EngineException">It does not exist, or is not running.</exception>
-    public static int PidOf(string name, Func<string, Container> find)
+    public static int PidOf(string name, string type, Func<string, Container> find)
     {
         var other = find(name);
         return other.Status is { HasProcess: true, Pid: > 0 and var pid }
             ? pid
-            : throw EngineException.Conflict($"cannot join namespace of a non running container: {other.Id}");
+            : throw EngineException.Conflict(type == "network"
+                ? $"cannot join network namespace of a non running container: container {other.Name} is {other.Status.Name}"
+                : $"failed to join {type.ToUpperInvariant()} namespace: container {other.Id} is not running");
     }
 
     private static void Add(List<LinuxNamespace> list, string type, string file, string? mode, SpecOptions options)
@@ -60,7 +62,7 @@ internal static class Namespaces
         }
 
         list.Add(ContainerOf(mode) is { } other
-            ? new() { Type = type, Path = string.Create(CultureInfo.InvariantCulture, $"/proc/{PidOf(other, options.Find)}/ns/{file}") }
+            ? new() { Type = type, Path = string.Create(CultureInfo.InvariantCulture, $"/proc/{PidOf(other, type, options.Find)}/ns/{file}") }
             : new() { Type = type });
     }
 }

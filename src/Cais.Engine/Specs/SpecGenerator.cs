@@ -162,10 +162,13 @@ internal static class SpecGenerator
     private static List<IdMapping>? Mappings(IReadOnlyList<IdRange>? ranges) =>
         ranges is null ? null : [.. ranges.Select(r => new IdMapping { ContainerId = r.Inside, HostId = r.Outside, Size = r.Count })];
 
+    /// <summary>An absolute path without <c>..</c>; empty for the top.</summary>
+    internal static string CleanParent(string parent) => MountParser.Clean("/" + parent).TrimEnd('/');
+
     private static string CgroupPath(ContainerRecord container, SpecOptions options)
     {
         var parent = string.IsNullOrEmpty(container.HostConfig.CgroupParent) ? options.CgroupParent : container.HostConfig.CgroupParent;
-        return $"/{parent.Trim('/')}/{container.Id}";
+        return $"{CleanParent(parent)}/{container.Id}";
     }
 
     private static List<Rlimit>? Rlimits(HostConfig host, SpecOptions options)

@@ -49,11 +49,13 @@ internal static class SpecMounts
             mounts.RemoveAll(m => m.Destination.StartsWith("/dev/", StringComparison.Ordinal));
         }
 
+        // Part of the root as the program sees it, and as read-only as that.
+        IReadOnlyList<string> access = container.HostConfig.ReadonlyRootfs == true ? ["rbind", "rprivate", "ro"] : ["rbind", "rprivate"];
         foreach (var (name, destination) in (ReadOnlySpan<(string, string)>)[("resolv.conf", "/etc/resolv.conf"), ("hostname", "/etc/hostname"), ("hosts", "/etc/hosts")])
         {
             if (!taken.Contains(destination))
             {
-                mounts.Add(new() { Destination = destination, Type = "bind", Source = Path.Combine(options.Directory, name), Options = ["rbind", "rprivate"] });
+                mounts.Add(new() { Destination = destination, Type = "bind", Source = Path.Combine(options.Directory, name), Options = access });
             }
         }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace Cais.Images.Registry;
 
@@ -104,19 +105,22 @@ internal sealed class RegistryConnection(
         }
         catch (HttpRequestException e)
         {
-            throw new HttpRequestException($"{Verb(request.Method)} \"{request.RequestUri}\": {Innermost(e)}", e);
+            throw new HttpRequestException($"{Verb(request.Method)} \"{request.RequestUri}\": {Reason(e, request.RequestUri)}", e);
         }
     }
 
     private static string Verb(HttpMethod method) => string.Concat(method.Method[..1], method.Method[1..].ToLowerInvariant());
 
-    private static string Innermost(Exception e)
+    /// <summary>The innermost reason. What the resolver says by itself ("Resource temporarily unavailable") tells nobody that a name was looked up.</summary>
+    internal static string Reason(Exception e, Uri? address)
     {
         while (e.InnerException is not null)
         {
             e = e.InnerException;
         }
 
-        return e.Message;
+        return e is SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData or SocketError.NoRecovery } lookup
+            ? $"lookup {address?.Host}: {(lookup.SocketErrorCode == SocketError.TryAgain ? "temporary failure in name resolution" : "no such host")}"
+            : e.Message;
     }
 }

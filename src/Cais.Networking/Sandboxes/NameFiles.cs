@@ -30,6 +30,11 @@ internal static class NameFiles
         if (!string.IsNullOrEmpty(host))
         {
             var names = string.IsNullOrEmpty(record.Spec.Domainname) ? host : $"{host}.{record.Spec.Domainname} {host}";
+            if (string.IsNullOrEmpty(record.Spec.Domainname) && host.IndexOf('.', StringComparison.Ordinal) is > 0 and var dot)
+            {
+                names = $"{host} {host[..dot]}";
+            }
+
             foreach (var endpoint in record.Sandbox.Endpoints)
             {
                 foreach (var address in new[] { endpoint.IPv4Address, endpoint.IPv6Address }.OfType<IPAddress>())

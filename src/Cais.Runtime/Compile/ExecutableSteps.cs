@@ -68,7 +68,9 @@ internal static class ExecutableSteps
 
         Label denied = new();
         var deniedSeen = b.NewRegister();
-        foreach (var directory in SearchPath(process.Env).Split(':'))
+
+        // No name is no file anywhere, though each directory of the path would be found for it.
+        foreach (var directory in name.Length == 0 ? [] : SearchPath(process.Env).Split(':'))
         {
             var candidate = directory.Length == 0 ? $"./{name}" : directory.EndsWith('/') ? directory + name : $"{directory}/{name}";
             var text = context.Plan.Text(candidate);

@@ -39,7 +39,7 @@ public sealed class ContainerApiTests(TestDaemon daemon)
         await TestDaemon.Expect(HttpStatusCode.NoContent, await daemon.Post("/containers/viewed/rename?name=renamed"));
         await TestDaemon.Expect(HttpStatusCode.NotFound, await daemon.Client.GetAsync(new Uri("/containers/viewed/json", UriKind.Relative), TestContext.Current.CancellationToken));
         Assert.Equal(
-            "cannot remove container \"/renamed\": container is running: stop the container before removing or force remove",
+            "cannot remove container \"renamed\": container is running: stop the container before removing or force remove",
             await TestDaemon.Message(HttpStatusCode.Conflict, await daemon.Delete("/containers/renamed")));
         await TestDaemon.Expect(HttpStatusCode.NoContent, await daemon.Post("/containers/renamed/kill"));
         await TestDaemon.Expect(HttpStatusCode.Conflict, await daemon.Post("/containers/renamed/kill"));
@@ -73,6 +73,10 @@ public sealed class ContainerApiTests(TestDaemon daemon)
     [InlineData("""{"Image":"busybox","Env":["=x"]}""", 400, "invalid environment variable: =x")]
     [InlineData("""{"Image":"busybox","WorkingDir":"x"}""", 400, "the working directory 'x' is invalid, it needs to be an absolute path")]
     [InlineData("""{"Image":"busybox","HostConfig":{"Memory":1}}""", 400, "Minimum memory limit allowed is 6MB")]
+    [InlineData("""{"Image":"busybox","HostConfig":{"IpcMode":"container:nosuch"}}""", 400, "No such container: nosuch")]
+    [InlineData("""{"Image":"busybox","HostConfig":{"PidMode":"container:nosuch"}}""", 400, "No such container: nosuch")]
+    [InlineData("""{"Image":"busybox","HostConfig":{"VolumesFrom":["nosuch"]}}""", 400, "No such container: nosuch")]
+    [InlineData("""{"Image":"busybox","HostConfig":{"NetworkMode":"container:nosuch"}}""", 400, "joining network namespace of container: No such container: nosuch")]
     public async Task A_request_that_cannot_be_met_is_refused_and_leaves_nothing(string body, int status, string message)
     {
         var before = await Ids();
@@ -213,6 +217,10 @@ public sealed class ContainerApiTests(TestDaemon daemon)
         Assert.Equal(5, inspected.GetProperty("ExitCode").GetInt32());
         Assert.Equal($"exec command {exec} has already run", await TestDaemon.Message(HttpStatusCode.Conflict, await daemon.Post($"/exec/{exec}/start", "{}")));
         Assert.Equal("No exec command specified", await TestDaemon.Message(HttpStatusCode.BadRequest, await daemon.Post($"/containers/{id}/exec", "{}")));
+        Assert.Contains(
+            "unable to find user nobody2: no matching entries in passwd file",
+            await TestDaemon.Message(HttpStatusCode.BadRequest, await daemon.Post($"/containers/{id}/exec", """{"Cmd":["x"],"User":"nobody2"}""")),
+            StringComparison.Ordinal);
         Assert.Equal("No such exec instance: nosuch", await TestDaemon.Message(HttpStatusCode.NotFound, await daemon.Client.GetAsync(new Uri("/exec/nosuch/json", UriKind.Relative), TestContext.Current.CancellationToken)));
         await daemon.Delete($"/containers/{id}?force=1");
         Assert.Equal($"No such container: {id}", await TestDaemon.Message(HttpStatusCode.NotFound, await daemon.Post($"/containers/{id}/exec", """{"Cmd":["x"]}""")));

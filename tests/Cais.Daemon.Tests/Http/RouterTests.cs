@@ -73,7 +73,7 @@ public sealed class RouterTests
     }
 
     [Fact]
-    public void A_change_that_is_none_is_refused() => Assert.Equal("run is not a valid change command", Assert.Throws<Engine.EngineException>(() => Changes.Apply(["RUN x"])).Message);
+    public void A_change_that_is_none_is_refused() => Assert.Equal("RUN is not a valid change command", Assert.Throws<Engine.EngineException>(() => Changes.Apply(["RUN x"])).Message);
 
     private void Map(string method, string pattern) => _router.Map(method, pattern, _ => Task.CompletedTask);
 }

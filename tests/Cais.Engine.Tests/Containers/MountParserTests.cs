@@ -21,7 +21,7 @@ public sealed class MountParserTests
     [InlineData("/a:/b:what", "invalid mode: what")]
     [InlineData("/a:/b:ro,rw", "invalid mode: ro,rw")]
     [InlineData("/a:b", "invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount path: 'b' mount path must be absolute")]
-    [InlineData("/a:/", "invalid volume specification: '/a:/': invalid specification: destination can't be '/'")]
+    [InlineData("/a:/", "invalid volume specification: '/a:/': invalid mount config for type \"bind\": invalid specification: destination can't be '/'")]
     [InlineData("x/y:/b", "create x/y: \"x/y\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path")]
     public void A_wrong_bind_is_refused_in_dockers_words(string text, string message) =>
         Assert.Equal(message, Assert.Throws<EngineException>(() => MountParser.Bind(text, null)).Message);

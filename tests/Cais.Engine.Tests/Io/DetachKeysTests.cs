@@ -13,7 +13,7 @@ public sealed class DetachKeysTests
 
     [Fact]
     public void An_unknown_key_is_refused() =>
-        Assert.Equal("Invalid detach keys (ctrl-1) provided", Assert.Throws<EngineException>(() => DetachKeys.Parse("ctrl-1")).Message);
+        Assert.Equal("Invalid escape keys (ctrl-1) provided", Assert.Throws<EngineException>(() => DetachKeys.Parse("ctrl-1")).Message);
 
     [Fact]
     public void What_comes_before_the_sequence_is_passed_on_and_the_sequence_is_not()

@@ -181,6 +181,8 @@ public sealed class NetworkTests
             "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n" +
             "10.0.0.5\tdb\n172.17.0.1\thost.docker.internal\n172.17.0.2\tbox.example.com box\n",
             lab.Controller.HostsFile(plain.ContainerId, ["db:10.0.0.5", "host.docker.internal:host-gateway"]));
+        var (dotted, _) = await lab.Run(lab.Spec() with { Hostname = "box.example.net" });
+        Assert.EndsWith("\tbox.example.net box\n", lab.Controller.HostsFile(dotted.ContainerId, []), StringComparison.Ordinal);
         Assert.Contains("\n\nnameserver 192.0.2.53\nsearch example.org\noptions timeout:1\n\n# Based on host file: ", lab.Controller.ResolvConf(plain.ContainerId), StringComparison.Ordinal);
         Assert.Contains("\n\nnameserver 127.0.0.11\nsearch example.org\noptions timeout:1 ndots:0\n\n# Based on host file: ", lab.Controller.ResolvConf(named.ContainerId), StringComparison.Ordinal);
         Assert.Throws<NetworkException>(() => lab.Controller.HostsFile(plain.ContainerId, ["db:nonsense"]));

@@ -196,6 +196,7 @@ public sealed class RunTests : IDisposable
 
     [Theory]
     [InlineData("nonesuch", "exec: \"nonesuch\": executable file not found in $PATH")]
+    [InlineData("", "exec: \"\": executable file not found in $PATH")]
     [InlineData("/nonesuch", "exec: \"/nonesuch\": no such file or directory")]
     [InlineData("/etc/passwd", "exec: \"/etc/passwd\": permission denied")]
     [InlineData("/etc", "exec: \"/etc\": permission denied")]

@@ -162,8 +162,9 @@ internal static class CopyCommand
                 new EngineRequest("HEAD", $"/containers/{EngineRequest.Escape(container)}/archive").With("path", path)).ConfigureAwait(false);
             return PathStat.Parse(response.Head["X-Docker-Container-Path-Stat"]);
         }
-        catch (EngineApiException e) when (e.IsNotFound)
+        catch (EngineApiException e) when (e.IsNotFound || e.Status == 400)
         {
+            // Such as a slash behind a file: whatever is wrong with the path, the copy itself says it better.
             return null;
         }
     }

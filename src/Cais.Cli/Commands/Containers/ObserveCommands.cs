@@ -102,7 +102,7 @@ internal static class PortCommand
 
         if (wanted is not null && !found)
         {
-            throw new CommandException($"Error: No public port '{wanted}' published for {context.Arguments[0]}");
+            throw new CommandException($"Error: No public port '{context.Arguments[1]}' published for {context.Arguments[0]}");
         }
 
         foreach (var (_, line) in lines.OrderBy(static l => l.Port).ThenBy(static l => l.Line, StringComparer.Ordinal))

@@ -62,5 +62,5 @@ internal static class PsCommand
         "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}" + (size ? "\t{{.Size}}" : "");
 
     /// <summary>Sizes cost the daemon much: it is asked for them only when they are shown.</summary>
-    private static bool MentionsSize(string format) => format.Contains(".Size", StringComparison.Ordinal);
+    private static bool MentionsSize(string format) => format.Contains(".Size", StringComparison.Ordinal) || format.Contains("json .}", StringComparison.Ordinal) || format.Contains("json . ", StringComparison.Ordinal);
 }

@@ -38,7 +38,7 @@ internal static class SecurityOptions
         }
         catch (JsonException e)
         {
-            throw new FormatException($"compacting json for seccomp profile ({value}) failed: {e.Message}");
+            throw new FormatException($"compacting json for seccomp profile ({value}) failed: not JSON at line {e.LineNumber + 1}, column {e.BytePositionInLine + 1}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -33,12 +33,23 @@ internal static class StartCommand
                 : throw new CommandException("you cannot start and attach multiple containers at once");
         }
 
+        if (context.Get(Checkpoint).Length > 0)
+        {
+            if (context.Arguments is not [var restored])
+            {
+                throw new CommandException("you cannot restore multiple containers at once");
+            }
+
+            await context.Session.Engine.StartContainerAsync(restored, null, context.Get(Checkpoint), context.Get(CheckpointDir)).ConfigureAwait(false);
+            return 0;
+        }
+
         var failed = new List<string>();
         foreach (var name in context.Arguments)
         {
             try
             {
-                await context.Session.Engine.StartContainerAsync(name, null, context.Get(Checkpoint), context.Get(CheckpointDir)).ConfigureAwait(false);
+                await context.Session.Engine.StartContainerAsync(name, null, "", "").ConfigureAwait(false);
                 context.Session.Out.Write(name + "\n");
                 await context.Session.Out.FlushAsync().ConfigureAwait(false);
             }

@@ -26,7 +26,7 @@ internal static class EventsCommand
     private static async Task<int> RunAsync(CommandContext context)
     {
         var session = context.Session;
-        var template = context.Get(Format) is { Length: > 0 } format ? ObjectFormat.Parse(format) : null;
+        var template = context.Get(Format) is { Length: > 0 } format ? Parse(format) : null;
         using var response = await session.Engine.EventsAsync(
             Time(context.Get(Since)), Time(context.Get(Until)), context.Get(Filter).ToJson()).ConfigureAwait(false);
         var stream = response.ReadJsonStream();
@@ -42,6 +42,19 @@ internal static class EventsCommand
         return 0;
     }
 
+    /// <exception cref="CommandException">The format is not a template, in the words of docker's events.</exception>
+    private static Template Parse(string format)
+    {
+        try
+        {
+            return Template.Parse(format == "json" ? "{{json .}}" : format);
+        }
+        catch (TemplateException e)
+        {
+            throw new CommandException("Error parsing format: " + e.Message, ObjectFormat.BadTemplate);
+        }
+    }
+
     private static string Render(Template? template, JsonElement message)
     {
         try
@@ -50,7 +63,7 @@ internal static class EventsCommand
         }
         catch (TemplateException e)
         {
-            throw new CommandException(e.Message);
+            throw new CommandException("Error parsing format: " + e.Message, ObjectFormat.BadTemplate);
         }
     }
 

@@ -118,7 +118,20 @@ internal sealed class InfoRecord(IReadOnlyDictionary<string, object?> members) :
 
     public override IEnumerable<string> FieldNames => members.Keys;
 
-    public override bool TryGetField(string name, out object? value) => members.TryGetValue(name, out value);
+    public override bool TryGetField(string name, out object? value) =>
+        members.TryGetValue(name switch { "HTTPProxy" => "HttpProxy", "HTTPSProxy" => "HttpsProxy", _ => name }, out value) || IsEmpty(name, out value);
+
+    /// <summary>What the daemon leaves out when there is nothing to say is empty to a template, not unknown.</summary>
+    private static bool IsEmpty(string name, out object? value)
+    {
+        value = name switch
+        {
+            "GenericResources" or "DefaultAddressPools" or "DiscoveredDevices" or "CDISpecDirs" or "Warnings" or "ServerErrors" or "ClientErrors" => new List<object?>(),
+            "ProductLicense" or "HttpProxy" or "HttpsProxy" or "NoProxy" or "SystemTime" => "",
+            _ => null,
+        };
+        return value is not null;
+    }
 }
 
 /// <summary>The daemon's part of <c>info</c>, in docker's order and indentation.</summary>

@@ -63,9 +63,9 @@ internal static class VersionCommand
         {
             var data = new GoDictionary(new Dictionary<string, object?>
             {
-                ["Client"] = new GoDictionary(client),
+                ["Client"] = new GoDictionary(client, complete: true),
                 ["Server"] = server is { } answer ? GoJson.FromElement(answer) : null,
-            });
+            }, complete: true);
             session.Out.Write(ObjectFormat.Render(format, data) + "\n");
             return;
         }
