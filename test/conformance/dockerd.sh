@@ -97,6 +97,6 @@ eventually "no container is left behind by the runtime" '^$' bash -c 'ls /run/do
 kill $events $events2 2>/dev/null; kill $daemon; wait 2>/dev/null
 ip link delete docker0 2>/dev/null
 umount -l /run/docker-test/netns/* "$work/data" 2>/dev/null
-find /sys/fs/cgroup -mindepth 2 -depth -type d -path '*docker*' -exec rmdir {} + 2>/dev/null
+find /sys/fs/cgroup -mindepth 1 -depth -type d -path '*docker*' -exec rmdir {} + 2>/dev/null
 rm -rf /run/docker* /run/d.* /run/containerd
 finish

@@ -26,7 +26,7 @@ version=${kernel##*/vmlinuz-}
 
 # The root file system: Debian with systemd, and the peers.
 packages=systemd,systemd-sysv,dbus,udev,kmod,iproute2,iputils-ping,nftables,iptables,procps,busybox-static,runc,crun,criu,containerd,docker.io,podman,bsdutils,jq,strace,\
-binutils,uidmap,libicu72,ca-certificates
+binutils,uidmap,libicu72,ca-certificates,apparmor
 if [ "$(cat "$cache/root/.complete" 2>/dev/null)" != "$packages" ]; then
   rm -f "$cache/disk.complete"
   rm -rf "$cache/root"
@@ -35,7 +35,7 @@ if [ "$(cat "$cache/root/.complete" 2>/dev/null)" != "$packages" ]; then
     --include="$packages" \
     --aptopt='Apt::Install-Recommends "false"' bookworm "$cache/root" "$mirror"
   chroot "$cache/root" systemctl mask docker.service docker.socket containerd.service podman.service podman.socket getty@tty1.service \
-    serial-getty@ttyS0.service systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer >/dev/null 2>&1
+    serial-getty@ttyS0.service systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer apparmor.service >/dev/null 2>&1
   echo "$packages" >"$cache/root/.complete"
 fi
 root=$cache/root
