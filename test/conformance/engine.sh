@@ -5,18 +5,13 @@
 # crun refuses the mixed layout of cgroup v1 with a v2 tree beside it: in this mount namespace the tree goes.
 umount /sys/fs/cgroup/unified 2>/dev/null
 start() {
-  "$bin/caisd" --data-root "$work/data" --exec-root /run/e -p /run/e.pid -H unix:///run/e.sock --add-runtime runc=/usr/sbin/runc \
-    --add-runtime crun=/usr/bin/crun --add-runtime "program=$bin/cais-runtime" >>"$work/log" 2>&1 &
-  daemon=$!
-  wait_for d version || { tail -20 "$work/log"; exit 1; }
+  start_engine --data-root "$work/data" --add-runtime runc=/usr/sbin/runc --add-runtime crun=/usr/bin/crun --add-runtime "program=$bin/cais-runtime"
 }
-tool d 'exec docker -H unix:///run/e.sock "$@"'
-export DOCKER_CONFIG=$work/client
 start
 tar -C "$rootfs" -c . | d import - tiny >/dev/null
 
 for runtime in runc crun program; do
-  tool r "exec docker -H unix:///run/e.sock run --runtime $runtime \"\$@\""
+  tool r "exec docker -H unix:///run/engine.sock run --runtime $runtime \"\$@\""
   expect "$runtime: run passes output and exit code" 7 '^hello$' r --rm tiny sh -c 'echo hello; exit 7'
   expect "$runtime: run passes input" 0 '^typed$' bash -c 'echo typed | r --rm -i tiny cat'
   expect "$runtime: a missing program is code 127" 127 'nonesuch' r --rm tiny nonesuch
@@ -26,7 +21,7 @@ for runtime in runc crun program; do
   expect "$runtime: capabilities, filter, user" 0 '0000000000000000 2 1000' r --rm --cap-drop ALL -u 1000 tiny \
     sh -c 'echo $(sed -n "s/^CapEff:.//p; s/^Seccomp:.//p" /proc/self/status) $(id -u)'
   expect "$runtime: volume" 0 '^kept$' bash -c 'r --rm -v vol:/v tiny sh -c "echo kept > /v/f" && r --rm -v vol:/v tiny cat /v/f'
-  timeout 100 docker -H unix:///run/e.sock events >"$work/events" 2>&1 &
+  timeout 100 docker -H unix:///run/engine.sock events >"$work/events" 2>&1 &
   events=$!
   r -d --name main tiny sh -c 'trap "exit 42" TERM; echo begun; while true; do sleep 0.05; done' >/dev/null
   eventually "$runtime: logs" '^begun$' d logs main
@@ -43,7 +38,7 @@ for runtime in runc crun program; do
   kill -9 $daemon; wait $daemon 2>/dev/null
   start
   expect "$runtime: it survives the daemon" 0 '^still here$' d exec main echo still here
-  timeout 100 docker -H unix:///run/e.sock events >>"$work/events" 2>&1 &
+  timeout 100 docker -H unix:///run/engine.sock events >>"$work/events" 2>&1 &
   again=$!
   expect "$runtime: stop" 0 '' d stop -t 5 main
   expect "$runtime: its exit code is kept" 0 '^42$' d inspect -f '{{.State.ExitCode}}' main
@@ -55,8 +50,6 @@ for runtime in runc crun program; do
   kill $events $again 2>/dev/null
 done
 
-kill $daemon; wait $daemon 2>/dev/null
-ip link delete docker0 2>/dev/null
-for table in $(nft list tables | awk '/cais/ { print $2 "/" $3 }'); do nft delete table "${table%/*}" "${table#*/}"; done
-rm -rf /run/e /run/e.* /run/crun /run/runc
+end_engine
+rm -rf /run/crun /run/runc
 finish

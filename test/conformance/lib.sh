@@ -87,6 +87,24 @@ wait_for() {
   return 1
 }
 
+# start_engine ARGUMENT...: caisd with these arguments; its number is $daemon, its log $work/log, and `d` is the docker client that asks it. Again after its death: the same one.
+start_engine() {
+  tool d 'exec docker -H unix:///run/engine.sock "$@"'
+  export DOCKER_CONFIG=$work/client
+  "$bin/caisd" --exec-root /run/engine -p /run/engine.pid -H unix:///run/engine.sock "$@" >>"$work/log" 2>&1 &
+  daemon=$!
+  wait_for d version || { tail -20 "$work/log"; exit 1; }
+}
+
+# end_engine: and what it leaves where containers may still run.
+end_engine() {
+  kill $daemon
+  wait $daemon 2>/dev/null
+  ip link delete docker0 2>/dev/null
+  nft delete table inet cais 2>/dev/null
+  rm -rf /run/engine /run/engine.*
+}
+
 # finish: what a script ends with. Programs that it started are ended before, by their numbers.
 finish() {
   rm -rf --one-file-system "$work"

@@ -16,14 +16,7 @@ if ! mount -o loop,prjquota "$work/disk.ext4" "$work/disk" 2>"$work/refused"; th
   exit
 fi
 
-start() {
-  "$bin/caisd" --data-root "$work/disk/data" --exec-root /run/q -p /run/q.pid -H unix:///run/q.sock >>"$work/log" 2>&1 &
-  daemon=$!
-  wait_for d version || { tail -20 "$work/log"; exit 1; }
-}
-tool d 'exec docker -H unix:///run/q.sock "$@"'
-export DOCKER_CONFIG=$work/client
-start
+start_engine --data-root "$work/disk/data"
 tar -C "$rootfs" -c . | d import - tiny >/dev/null
 
 expect "a volume with a size" 0 '^five$' d volume create -o size=5m five
@@ -36,17 +29,14 @@ expect "what is deleted is free again" 0 '' d run --rm -v five:/v tiny sh -c 'rm
 expect "a volume without a size has none" 0 '' bash -c 'd volume create free && d run --rm -v free:/v tiny dd if=/dev/zero of=/v/b bs=1M count=20'
 kill -9 $daemon
 wait $daemon 2>/dev/null
-start
+start_engine --data-root "$work/disk/data"
 expect "the limit outlives the daemon" '!0' 'No space left|Disk quota exceeded' d run --rm -v five:/v tiny dd if=/dev/zero of=/v/c bs=1M count=3
 expect "and removal" 0 '^five$' d volume rm five
 expect "a new volume of that name starts empty and with its own size" 0 '' bash -c 'd volume create -o size=7m five && d run --rm -v five:/v tiny dd if=/dev/zero of=/v/b bs=1M count=6'
 d volume rm five nine free >/dev/null
 d rmi -f tiny >/dev/null
 
-kill $daemon
-wait $daemon 2>/dev/null
-ip link delete docker0 2>/dev/null
-nft delete table inet cais 2>/dev/null
+end_engine
 umount "$work/disk"
-rm -rf "$work/disk" "$work/disk.ext4" /run/q /run/q.pid /run/q.sock
+rm -rf "$work/disk" "$work/disk.ext4"
 finish
