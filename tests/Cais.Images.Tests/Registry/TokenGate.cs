@@ -47,9 +47,9 @@ public sealed class TokenGate : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _listener.Stop();
-        await _serving;
+        // Not stopped first: .NET would then listen once more to be able to close, at a port that another test may have by now.
         _listener.Close();
+        await _serving;
         _forward.Dispose();
     }
 
