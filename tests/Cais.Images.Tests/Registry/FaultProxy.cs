@@ -77,7 +77,9 @@ public sealed class FaultProxy : IDisposable
         {
             while (true)
             {
-                _ = ServeAsync(await _listener.AcceptTcpClientAsync());
+                // Elsewhere, for all of it may be done without a wait: a plan that holds one request must not keep the next from being accepted.
+                var client = await _listener.AcceptTcpClientAsync();
+                _ = Task.Run(() => ServeAsync(client));
             }
         }
         catch (Exception e) when (e is ObjectDisposedException or SocketException)
